@@ -25,8 +25,11 @@ SKIPPED = 77
 DEBIAN = {
     "p11-kit": ("libp11-kit-dev", "/usr/include/p11-kit-1/p11-kit/pkcs11.h",
                 ["-DCRYPTOKI_COMPAT=1"], ["/usr/include/p11-kit-1/p11-kit/pkcs11x.h"]),
-    "NSS": ("libnss3-dev", "/usr/include/nss/pkcs11.h", ["-I/usr/include/nspr", "-DNSS_PKCS11_3_0_STRICT"],
-            ["/usr/include/nss/pkcs11t.h", "/usr/include/nss/pkcs11n.h"]),
+    # NSS has a name of its own for the short form of the GCM parameters, too.
+    "NSS": ("libnss3-dev", "/usr/include/nss/pkcs11n.h",
+            ["-I/usr/include/nspr", "-include", "/usr/include/nss/pkcs11.h",
+             "-DCK_NSS_GCM_PARAMS=CK_GCM_PARAMS_LEGACY"],
+            ["/usr/include/nss/pkcs11t.h"]),
 }
 
 # (label, name): why that header is no witness for this name.
