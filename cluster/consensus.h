@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The replication engine behind a narrow door, so that libraft could be changed for another. Its
+ * own thread and loop. */
+#ifndef QHSM_CLUSTER_CONSENSUS_H
+#define QHSM_CLUSTER_CONSENSUS_H
+
+#include "common/buf.h"
+#include "common/rc.h"
+#include "token/state.h"
+
+struct consensus;
+
+struct consensus_config {
+    const char *dir; /* of the log and snapshots; made if absent (0700) */
+    uint8_t cluster[16];
+    uint64_t node;
+    bool bootstrap; /* this directory is new: a cluster of this voter alone */
+    unsigned heartbeat_ms, election_ms;
+    unsigned snapshot_threshold, snapshot_trailing;
+};
+
+/* Reads snapshot and log into `state`, starts the thread, waits until this node leads or follows.
+ */
+enum rc consensus_start(const struct consensus_config *config, const struct seal_keys *keys,
+                        struct state *state, struct consensus **out);
+/* Drains, closes, joins the thread. */
+void consensus_stop(struct consensus *consensus);
+
+/* Called on the consensus thread when the entry is applied here and committed, or has failed:
+ * RC_NO_QUORUM, RC_OUTCOME_UNKNOWN, RC_DISK. `index` is the entry's. */
+typedef void (*consensus_done)(void *context, enum rc rc, const struct effect_result *result,
+                               uint64_t index);
+/* Takes the effect's buffer. Any thread. After RC_OK `done` is called exactly once; after an error
+ * it is not called. RC_OVERLOADED when too much waits. */
+enum rc consensus_propose(struct consensus *consensus, struct buf *effect, consensus_done done,
+                          void *context);
+
+struct consensus_status {
+    uint64_t term, applied, commit;
+    uint64_t leader;          /* node id, 0: none known */
+    const char *role;         /* "leader", "follower", "candidate" */
+    uint64_t loop_max_us;     /* longest callback on the loop since start */
+    uint64_t loop_slow_count; /* callbacks over 10 ms */
+    uint64_t snapshots;
+};
+void consensus_status(struct consensus *consensus, struct consensus_status *out);
+
+#endif

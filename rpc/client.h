@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The blocking client: connections to HSM daemons in a pool, deadlines, reconnect and failover; no
+ * thread of its own, no signal touched, nothing of the host's OpenSSL used. */
+#ifndef QHSM_RPC_CLIENT_H
+#define QHSM_RPC_CLIENT_H
+
+#include "common/config.h"
+#include "common/rc.h"
+#include "common/secret.h"
+#include "rpc/frame.h"
+
+/* client.conf as read; certificates and key are held by content, so that a forked child under
+ * lesser rights can use them. Keys of the file: rpc/client_config.c's table (also the man page). */
+struct client_config {
+    struct config_list endpoints; /* "unix:/path" or "tcp:host:port" with optional "?zone=a", in
+                                     order of preference */
+    char *zone;
+    char *ca; /* PEM files, for tcp */
+    char *cert;
+    char *key;
+    char *token;                      /* label, for the command line's default */
+    unsigned long connect_timeout_ms; /* 2000 */
+    unsigned long call_timeout_ms;    /* 10000 */
+    unsigned long pool_max;           /* 64 connections */
+    int fork_policy;                  /* enum: reinitialize, inherit */
+    char *trace;
+    /* contents, filled by client_config_load */
+    struct buf ca_pem;
+    struct buf cert_pem;
+    struct secret key_pem;
+    char *path; /* where it was read */
+};
+
+/* `path` NULL: QHSM_CONF, then ~/.config/qhsm/client.conf, then /etc/qhsm/client.conf; RC_CONFIG
+ * names what was tried. */
+enum rc client_config_load(const char *path, struct client_config **out);
+void client_config_free(struct client_config *config);
+
+struct rpc_client;
+
+/* Borrows config for its whole life. `application`: 16 random bytes. Opens no connection yet. */
+enum rc rpc_client_new(const struct client_config *config, const char *client_name,
+                       const uint8_t application[16], struct rpc_client **out);
+/* Closes every connection, politely where that cannot block. */
+void rpc_client_free(struct rpc_client *client);
+/* In a child after fork: closes the inherited descriptors without a byte sent (the parent's TLS
+ * sessions go on) and frees memory without touching locks that another thread of the parent may
+ * have held. */
+void rpc_client_abandon(struct rpc_client *client);
+
+/* A decoded answer with its memory. */
+struct rpc_reply {
+    Qhsm__Response *msg;
+    struct arena *arena;
+};
+/* Returns the arena to the client's pool. Safe on an empty reply. */
+void rpc_reply_clear(struct rpc_client *client, struct rpc_reply *reply);
+
+/* How a call may be repeated when its connection breaks after it was sent. */
+enum rpc_repeat {
+    RPC_REPEAT_SAFE,  /* reads, signatures, and mutations with a sequence */
+    RPC_REPEAT_NEVER, /* parts of multi-part operations: RC_OPERATION_LOST when the connection
+                         breaks */
+};
+
+/* Sends request (id, seen_index, deadline_ms are filled in) and waits. Returns the transport's
+ * error or, when an answer came, rc_from_wire(answer) with the answer's detail as rc_detail().
+ * `out` holds the message in both of these cases and is empty after a transport error. Any thread;
+ * concurrent calls use connections of their own.
+ */
+enum rc rpc_call(struct rpc_client *client, Qhsm__Request *request, enum rpc_repeat repeat,
+                 struct rpc_reply *out);
+/* As rpc_call, always on the daemon that *pin names (0: any, and *pin is set). Operation numbers
+ * are the daemon's, valid on each of its connections of the same application. */
+enum rc rpc_call_pinned(struct rpc_client *client, Qhsm__Request *request, enum rpc_repeat repeat,
+                        uint64_t *pin, struct rpc_reply *out);
+/* Next sequence for a mutation. */
+uint64_t rpc_sequence(struct rpc_client *client);
+/* Highest applied index seen. */
+uint64_t rpc_seen_index(const struct rpc_client *client);
+
+/* What `qhsm doctor` wants to know of one endpoint: connects, says hello, measures. */
+struct rpc_probe {
+    enum rc rc;
+    char detail[256];
+    char release[64];
+    uint64_t node;
+    uint64_t connect_us;
+    uint64_t round_trip_us;
+    int64_t certificate_expires_s; /* of the server; 0 for unix */
+};
+void rpc_probe(const struct client_config *config, const char *endpoint, struct rpc_probe *out);
+
+#endif

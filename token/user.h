@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PINs and logins: verifiers, the grammar of PINs, and tickets, which any HSM of the cluster
+ * accepts. */
+#ifndef QHSM_TOKEN_USER_H
+#define QHSM_TOKEN_USER_H
+
+#include "token/seal.h"
+#include "token/state.h"
+
+/* `user:password` names a crypto user, a plain PIN is the default user's; split at the first colon,
+ * and only when a user of that name exists (so that a default user's PIN may hold a colon). `name`
+ * from C_LoginUser wins. Views into pin. */
+enum rc user_pick(const struct state *state, uint64_t token, enum user_role role, struct bytes pin,
+                  const char *name, struct user_row *out_user, struct bytes *out_password);
+/* Length and characters by the policy. RC_PIN_LEN, RC_PIN_INVALID. */
+enum rc pin_check(const struct policy *policy, struct bytes password);
+/* Fills salt, iterations, verifier, has_pin: milliseconds of work, for the pool. verifier =
+ * HMAC(pepper, PBKDF2). */
+enum rc user_set_pin(const struct seal_keys *keys, struct user_row *user, struct bytes password);
+/* RC_PIN_INCORRECT; constant time. Milliseconds of work, for the pool. */
+enum rc user_verify_pin(const struct seal_keys *keys, const struct user_row *user,
+                        struct bytes password);
+
+struct ticket {
+    uint64_t token;
+    uint64_t user_id;
+    enum user_role role;
+    uint64_t user_version;
+    uint64_t token_epoch;
+    uint64_t expires_ms; /* 0: never */
+    uint8_t application[16];
+    char user[USER_NAME_MAX + 1];
+};
+enum rc ticket_seal(const struct seal_keys *keys, const struct ticket *ticket, struct buf *out);
+/* Opens only. RC_TICKET_VOID. */
+enum rc ticket_open(const struct seal_keys *keys, struct bytes sealed, struct ticket *out);
+/* Against the state now: version, epoch, disabled, expiry, application. Cheap, for every request.
+ * RC_TICKET_VOID. */
+enum rc ticket_check(const struct state *state, const struct ticket *ticket,
+                     const uint8_t application[16], uint64_t now_ms);
+
+#endif
