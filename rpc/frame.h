@@ -24,9 +24,12 @@ void arena_free(struct arena *arena);
 void arena_reset(struct arena *arena);
 
 /* Message = frame without its header. The result lives in the arena until its reset. Refuses
- * unknown fields in Request and its bodies (RC_PROTOCOL), more than one nested body, counts over
- * their limits (docs/protocol.md). */
+ * unknown fields in Request and its bodies, a field or body given twice, text that is not UTF-8
+ * (RC_PROTOCOL), counts over their limits (RC_TOO_LARGE); docs/protocol.md has the limits. */
 enum rc frame_request(struct arena *arena, struct bytes message, Qhsm__Request **out);
 enum rc frame_response(struct arena *arena, struct bytes message, Qhsm__Response **out);
+/* Id of a message that frame_request() refused, so that the refusal can be answered; 0 when it
+ * cannot be read. */
+uint64_t frame_request_id(struct bytes message);
 
 #endif
