@@ -10,8 +10,7 @@
 #include "common/cryptoki.h"
 #include "common/rc.h"
 
-/* What pParameter is. One row in the codec (rpc/codec.c) and one in mechanism_param_check() for
- * each. */
+/* What pParameter is. One row in the codec (rpc/codec_params.c) for each. */
 enum param_kind {
     PARAM_NONE,        /* must be absent */
     PARAM_IV,          /* raw bytes, the block size of the cipher: u.iv */
@@ -57,8 +56,9 @@ struct digest_info {
     size_t len;       /* bytes */
     CK_MECHANISM_TYPE mechanism;
     CK_MECHANISM_TYPE hmac;
-    CK_RSA_PKCS_MGF_TYPE mgf;
-    CK_EC_KDF_TYPE kdf; /* X9.63 KDF with this digest */
+    CK_MECHANISM_TYPE hmac_general; /* output length chosen by PARAM_LENGTH */
+    CK_RSA_PKCS_MGF_TYPE mgf;       /* 0: none */
+    CK_EC_KDF_TYPE kdf;             /* X9.63 KDF with this digest; 0: none */
 };
 
 /* NULL for DIGEST_NONE and unknown numbers. */
@@ -101,7 +101,9 @@ enum mech_family {
     FAMILY_HKDF_GEN,
     FAMILY_SP800_108,
     FAMILY_PBKDF2,
-    FAMILY_CONCAT,     /* CKM_CONCATENATE_*, CKM_XOR_BASE_AND_DATA */
+    FAMILY_CONCAT,     /* CKM_CONCATENATE_BASE_AND_KEY, CKM_CONCATENATE_BASE_AND_DATA */
+    FAMILY_PREPEND,    /* CKM_CONCATENATE_DATA_AND_BASE */
+    FAMILY_XOR,        /* CKM_XOR_BASE_AND_DATA */
     FAMILY_AES_DERIVE, /* CKM_AES_ECB/CBC_ENCRYPT_DATA */
     FAMILY_COUNT,
 };
@@ -118,12 +120,13 @@ struct mechanism {
     const char *name; /* "CKM_SHA256_RSA_PKCS" */
     enum param_kind param;
     CK_KEY_TYPE
-        key_type;      /* CK_UNAVAILABLE_INFORMATION: none, or more than one (the family knows) */
+    key_type;          /* CK_UNAVAILABLE_INFORMATION: none, or more than one (the family knows) */
     CK_FLAGS flags;    /* CKF_SIGN ... as C_GetMechanismInfo answers; CKF_HW is never set */
-    CK_ULONG min_size; /* in the unit that the specification gives the mechanism: bits for RSA and
-                          EC, bytes else */
+    CK_ULONG min_size; /* in the unit that the specification gives the mechanism: bits for RSA, EC
+                          and generic secret generation, bytes else */
     CK_ULONG max_size;
-    enum digest_id digest; /* hashes its input first with this; DIGEST_NONE: the input is raw */
+    enum digest_id digest; /* of the signed data (mechanism_hashes_first()), of the HMAC, or the
+                              digest itself; DIGEST_NONE: the input is raw */
     enum mech_family family;
     enum approval approval;
 };
@@ -136,6 +139,9 @@ const struct mechanism *mechanism_by_name(const char *name);
 /* Rows in table order. */
 size_t mechanism_count(void);
 const struct mechanism *mechanism_at(size_t index);
+/* A signature mechanism that hashes its input first, so that the caller may send the digest
+ * (`prehashed`). Not HMAC. */
+bool mechanism_hashes_first(const struct mechanism *mech);
 
 /* SP 800-108: one element of the PRF's input, CK_PRF_DATA_TYPE. */
 struct prf_field {

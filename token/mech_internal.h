@@ -82,6 +82,8 @@ extern const struct mech_methods mech_hkdf_gen;
 extern const struct mech_methods mech_sp800_108;
 extern const struct mech_methods mech_pbkdf2;
 extern const struct mech_methods mech_concat;
+extern const struct mech_methods mech_prepend;
+extern const struct mech_methods mech_xor;
 extern const struct mech_methods mech_aes_derive;
 
 /* SP 800-38F KWP under a bare key of 16, 24 or 32 bytes, the second half of CKM_RSA_AES_KEY_WRAP.
