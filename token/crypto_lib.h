@@ -5,7 +5,9 @@
 #define QHSM_TOKEN_CRYPTO_LIB_H
 
 #include <openssl/evp.h>
+#include <openssl/kdf.h>
 
+#include "common/bytes.h"
 #include "common/mechanism.h"
 #include "common/rc.h"
 
@@ -24,6 +26,13 @@ EVP_MAC *crypto_cmac(void);
 /* By libcrypto's name ("AES-256-GCM"); fetched at init for all that the mechanism table needs; NULL
  * when unknown. */
 const EVP_CIPHER *crypto_cipher(const char *name);
+/* "HKDF", "KBKDF", "PBKDF2", "X963KDF"; fetched at init; NULL when unknown. */
+EVP_KDF *crypto_kdf(const char *name);
+/* One shot. `out` has room for EVP_MAX_MD_SIZE bytes. RC_INTERNAL. */
+enum rc crypto_digest(enum digest_id digest, struct bytes data, uint8_t *out, size_t *out_len);
+/* rc_fail() with libcrypto's reason, if it left one; empties its error queue. Never where the
+ * reason would tell an attacker about a decryption. */
+enum rc crypto_fail(enum rc rc, const char *what);
 /* Known-answer tests of every family, pairwise check included; called at start-up. RC_SELF_TEST
  * names the failed one. */
 enum rc crypto_self_test(void);
