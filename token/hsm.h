@@ -11,11 +11,16 @@
 #include "token/state.h"
 #include "token/user.h"
 
+/* Objects that every token shows and nobody made: CKO_PROFILE. Bit 61 of the handle. */
+#define BUILTIN_HANDLE_BIT ((uint64_t)1 << 61)
+#define BUILTINS_COUNT     2U
+
 struct hsm {
     struct seal_keys *keys;
     struct state *state;
     struct session_objects *sessions;
     uint64_t node;
+    struct object *builtins[BUILTINS_COUNT];
 };
 
 /* Opens keys, state and session objects over a master key; crypto_lib_init() was called. */
@@ -49,6 +54,11 @@ struct mutation {
         .sealed = {BUF_INIT, BUF_INIT}, .reply = BUF_INIT              \
     }
 void mutation_clear(struct mutation *mutation);
+/* After the effect was applied (or failed): puts its outcome into mutation->result. A pair may be
+ * one token and one session object: its session half has its handle already, and is destroyed when
+ * the effect was refused. Any thread. */
+void hsm_settle(struct hsm *hsm, const struct caller *caller, struct mutation *mutation,
+                const struct effect_result *applied);
 
 /* Tokens and users. Functions marked POOL take milliseconds or more: never on a worker's loop. */
 enum rc hsm_init_token(struct hsm *hsm, const struct caller *caller, uint64_t slot,

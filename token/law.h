@@ -28,12 +28,33 @@ enum rc law_key_use(const struct policy *policy, const struct object *key,
                     const struct mechanism *mech, enum law_use use, uint64_t now_ms);
 /* Generation or digest: the mechanism has that flag and the policy allows it. */
 enum rc law_mechanism(const struct policy *policy, const struct mechanism *mech, CK_FLAGS flag);
+/* The parameter under the strict policy: short tags and IVs that the caller chose.
+ * RC_MECHANISM_PARAM. */
+enum rc law_parameter(const struct policy *policy, const struct mech_call *call, enum law_use use);
+
+struct law_wrap {
+    const struct object *wrapping;
+    const struct object *target;
+    uint32_t wrapping_strength; /* key_strength() */
+    uint32_t target_strength;
+    const struct mechanism *mech;
+};
 /* Target of a wrap: extractable, WRAP_WITH_TRUSTED, WRAP_TEMPLATE matches, strict policy: strength,
- * authenticated mechanism. */
-enum rc law_wrap(const struct policy *policy, const struct object *wrapping,
-                 const struct object *target, const struct mechanism *mech);
-/* Strict policy on a new or changed key: no wrap with decrypt, no unwrap with encrypt, ...
- * (docs/security.md). */
-enum rc law_new_key(const struct policy *policy, struct attrs public_attrs);
+ * authenticated mechanism, a wrapping key of known origin. RC_KEY_UNEXTRACTABLE,
+ * RC_KEY_NOT_WRAPPABLE, RC_WRAPPING_KEY_SIZE, RC_MECHANISM. */
+enum rc law_wrap(const struct policy *policy, const struct law_wrap *wrap);
+
+/* How a key came, for the strict policy. */
+enum law_origin {
+    LAW_GENERATED,
+    LAW_IMPORTED,  /* its value was known outside */
+    LAW_UNWRAPPED, /* its former attributes are not known */
+    LAW_DERIVED,
+    LAW_CHANGED, /* copied or set: `before` is the source */
+};
+/* Strict policy on a new or changed key (docs/security.md); anything goes when it is off.
+ * RC_TEMPLATE_INCONSISTENT. `before` NULL but for LAW_CHANGED. */
+enum rc law_new_key(const struct policy *policy, enum law_origin origin, struct attrs public_attrs,
+                    const struct object *before);
 
 #endif
