@@ -24,6 +24,9 @@ enum rc mech_crypt(const struct mech_call *call, enum crypt_op op, struct key *k
                    bool prehashed, struct bytes data, struct bytes signature, struct buf *out,
                    struct buf *out_iv);
 
+/* A digest row in one shot: the module digests for itself, this is for self-tests. */
+enum rc mech_digest_once(const struct mech_call *call, struct bytes data, struct buf *out);
+
 /* Multi-part, for families that stream with the key (AES, HMAC, CMAC). GCM and CCM decryption hold
  * the output back until the tag has been verified (bounded: RC_TOO_LARGE beyond `hold_max`). One
  * thread at a time. */

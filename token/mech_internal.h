@@ -26,6 +26,7 @@ struct operation {
     const struct mechanism *mech;
     struct key *key; /* borrowed: the daemon holds the object */
     size_t hold_max;
+    bool over; /* after final or an error nothing more may come */
     void *state;
     void (*state_free)(void *state); /* NULL when there is none */
 };
@@ -34,6 +35,8 @@ struct operation {
  * key type and size with the mechanism's row before any of them runs, and called check() before
  * crypt(), begin(), wrap(), unwrap() and derive(). Outputs are appended. */
 struct mech_methods {
+    /* Rows whose key type is not one: which types fit. Runs before the size is compared. */
+    enum rc (*check_type)(const struct mechanism *mech, const struct key *key);
     enum rc (*check)(const struct mech_call *call, enum crypt_op op, const struct key *key);
     enum rc (*crypt)(const struct mech_work *work, struct buf *out);
     enum rc (*begin)(const struct mech_call *call, struct buf *out_iv, struct operation *operation);
@@ -85,6 +88,9 @@ extern const struct mech_methods mech_concat;
 extern const struct mech_methods mech_prepend;
 extern const struct mech_methods mech_xor;
 extern const struct mech_methods mech_aes_derive;
+
+/* The family's methods; never NULL. */
+const struct mech_methods *mech_methods_of(const struct mechanism *mech);
 
 /* SP 800-38F KWP under a bare key of 16, 24 or 32 bytes, the second half of CKM_RSA_AES_KEY_WRAP.
  * RC_WRAPPED_KEY when the check fails. In the family of AES key wrapping. */
