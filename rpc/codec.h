@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mechanisms and templates between their PKCS#11 structs, the wire, and the neutral forms of
  * common/. The one place that knows every parameter struct: a new parameter kind is one row in
- * codec.c. */
+ * codec_params.c. */
 #ifndef QHSM_RPC_CODEC_H
 #define QHSM_RPC_CODEC_H
 
