@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # What every target is compiled with.
 add_library(qhsm-options INTERFACE)
-target_include_directories(qhsm-options INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+target_include_directories(qhsm-options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_definitions(qhsm-options INTERFACE _GNU_SOURCE QHSM_VERSION="${PROJECT_VERSION}")
 target_compile_options(qhsm-options INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual
