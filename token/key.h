@@ -28,6 +28,12 @@ uint32_t key_output_len(const struct key *key); /* RSA: modulus bytes; EC: 2 * f
                                                    signature bytes; 0 else */
 uint32_t key_strength(const struct key *key);   /* SP 800-57 part 1, table 2: security bits */
 
+/* CKA_EC_POINT in canonical form: Weierstrass uncompressed in a DER OCTET STRING, Edwards and
+ * Montgomery raw; given raw or DER (told apart by the curve's length), compressed or not. Appended.
+ * RC_CURVE, RC_PUBLIC_KEY. */
+enum rc key_ec_point(CK_KEY_TYPE key_type, struct bytes params, struct bytes point,
+                     struct buf *out);
+
 /* What a mechanism contributes to a new object: canonical attributes. The template engine adds the
  * rest. */
 struct material {
