@@ -39,6 +39,9 @@ static const struct mech_methods *const families[FAMILY_COUNT] = {
     [FAMILY_AES_DERIVE] = &mech_aes_derive,
 };
 
+/* No derived key is longer: CKA_VALUE_LEN must not buy work. */
+#define DERIVE_MAX 16384U
+
 static enum rc refuse(const struct mechanism *mech, const char *use)
 {
     return rc_fail(RC_MECHANISM, "%s is not for %s", mech->name, use);
@@ -208,6 +211,8 @@ enum rc mech_derive(const struct mech_call *call, struct key *base, struct key *
     const struct mech_methods *methods = families[call->mech->family];
     if (methods->derive == NULL)
         return refuse(call->mech, "deriving");
+    if (value_len > DERIVE_MAX)
+        return rc_fail(RC_KEY_SIZE, "%zu bytes wanted, limit %u", value_len, DERIVE_MAX);
     /* C_GenerateKey with PBKDF2: the password is the key. */
     if ((call->mech->flags & CKF_DERIVE) == 0)
         return methods->derive(call, base, second, lane, value_len, out);

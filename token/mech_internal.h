@@ -92,6 +92,9 @@ extern const struct mech_methods mech_aes_derive;
 /* The family's methods; never NULL. */
 const struct mech_methods *mech_methods_of(const struct mechanism *mech);
 
+/* A secret key's material: CKA_VALUE alone. */
+enum rc mech_secret_material(const struct secret *value, struct material *out);
+
 /* SP 800-38F KWP under a bare key of 16, 24 or 32 bytes, the second half of CKM_RSA_AES_KEY_WRAP.
  * RC_WRAPPED_KEY when the check fails. In the family of AES key wrapping. */
 enum rc mech_aes_kwp_wrap(struct bytes kek, struct bytes plain, struct buf *out);
