@@ -25,9 +25,9 @@ extern const unsigned unit_case_count;
     const unsigned unit_case_count = sizeof unit_cases / sizeof unit_cases[0]
 
 /* Asserts RC_OK, with the code and detail printed when not. */
-#define UNIT_OK(expr) unit_ok((expr), #expr, __FILE__, __LINE__)
+#define UNIT_OK(expr) unit_ok((int)(expr), #expr, __FILE__, __LINE__)
 /* Asserts that exact code. */
-#define UNIT_RC(expr, expected) unit_rc((expr), (expected), #expr, __FILE__, __LINE__)
+#define UNIT_RC(expr, expected) unit_rc((int)(expr), (int)(expected), #expr, __FILE__, __LINE__)
 void unit_ok(int rc, const char *text, const char *file, unsigned line);
 void unit_rc(int rc, int expected, const char *text, const char *file, unsigned line);
 
