@@ -36,6 +36,8 @@ enum rc operation_begin(const struct mech_call *call, enum crypt_op op, struct k
 enum rc operation_update(struct operation *operation, struct bytes data, struct buf *out);
 enum rc operation_final(struct operation *operation, struct bytes data, struct bytes signature,
                         struct buf *out);
+/* Keeps the key's object (new reference) until operation_free(), so that the key lives as long. */
+void operation_hold(struct operation *operation, struct object *object);
 void operation_free(struct operation *operation);
 
 /* Key making. `wanted` is the caller's template (CKA_VALUE_LEN, CKA_MODULUS_BITS, CKA_EC_PARAMS,

@@ -24,7 +24,8 @@ struct operation {
     const struct mech_methods *methods;
     enum crypt_op op;
     const struct mechanism *mech;
-    struct key *key; /* borrowed: the daemon holds the object */
+    struct key *key;     /* borrowed of the object held, or of whoever called operation_begin() */
+    struct object *held; /* NULL, or a reference */
     size_t hold_max;
     bool over; /* after final or an error nothing more may come */
     void *state;

@@ -62,11 +62,17 @@ enum rc operation_final(struct operation *operation, struct bytes data, struct b
     return settle(operation, rc, out, start);
 }
 
+void operation_hold(struct operation *operation, struct object *object)
+{
+    operation->held = object_ref(object);
+}
+
 void operation_free(struct operation *operation)
 {
     if (operation == NULL)
         return;
     if (operation->state_free != NULL && operation->state != NULL)
         operation->state_free(operation->state);
+    object_unref(operation->held);
     free(operation);
 }
