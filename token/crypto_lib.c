@@ -24,6 +24,7 @@ static struct {
     OSSL_LIB_CTX *lib;
     OSSL_PROVIDER *provider;
     EVP_MD *md[DIGEST_COUNT];
+    EVP_MD *shake256;
     EVP_CIPHER *cipher[COUNT(cipher_names)];
     EVP_KDF *kdf[COUNT(kdf_names)];
     EVP_MAC *hmac;
@@ -46,7 +47,8 @@ static enum rc fetch_digests(void)
         if (crypto.md[id] == NULL)
             return missing(info->name);
     }
-    return RC_OK;
+    crypto.shake256 = EVP_MD_fetch(crypto.lib, "SHAKE256", NULL);
+    return crypto.shake256 != NULL ? RC_OK : missing("SHAKE256");
 }
 
 static enum rc fetch_ciphers(void)
@@ -100,6 +102,7 @@ void crypto_lib_cleanup(void)
 {
     for (size_t i = 0; i < COUNT(crypto.md); i++)
         EVP_MD_free(crypto.md[i]);
+    EVP_MD_free(crypto.shake256);
     for (size_t i = 0; i < COUNT(crypto.cipher); i++)
         EVP_CIPHER_free(crypto.cipher[i]);
     for (size_t i = 0; i < COUNT(crypto.kdf); i++)
@@ -120,6 +123,11 @@ OSSL_LIB_CTX *crypto_lib(void)
 const EVP_MD *crypto_md(enum digest_id digest)
 {
     return (unsigned)digest < DIGEST_COUNT ? crypto.md[digest] : NULL;
+}
+
+const EVP_MD *crypto_shake256(void)
+{
+    return crypto.shake256;
 }
 
 EVP_MAC *crypto_hmac(void)

@@ -30,6 +30,7 @@ const EVP_CIPHER *crypto_cipher(const char *name);
 EVP_KDF *crypto_kdf(const char *name);
 /* One shot. `out` has room for EVP_MAX_MD_SIZE bytes. RC_INTERNAL. */
 enum rc crypto_digest(enum digest_id digest, struct bytes data, uint8_t *out, size_t *out_len);
+const EVP_MD *crypto_shake256(void); /* RFC 8032: the digest inside Ed448 */
 /* rc_fail() with libcrypto's reason, if it left one; empties its error queue. Never where the
  * reason would tell an attacker about a decryption. */
 enum rc crypto_fail(enum rc rc, const char *what);

@@ -31,7 +31,6 @@ static enum rc wrap(const struct mech_call *call, struct key *wrapping, unsigned
 {
     struct rsa_padding_spec spec;
     AUTO_SECRET kek = SECRET_INIT;
-    TRY(check(call, CRYPT_ENCRYPT, wrapping));
     TRY(spec_of(call, wrapping, &spec));
     TRY(secret_alloc(&kek, call->u.rsa_aes.aes_bits / 8));
     TRY(random_bytes(kek.ptr, kek.len));

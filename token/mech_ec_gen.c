@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Key pairs on curves (FIPS 186-5 A.2, RFC 7748, RFC 8032). */
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+
+#include "token/mech_internal.h"
+
+static enum rc curve_of(CK_KEY_TYPE key_type, struct attrs wanted, struct bytes *out_params,
+                        const struct key_curve **out)
+{
+    const struct attr *params = attrs_find(wanted, CKA_EC_PARAMS);
+    if (params == NULL)
+        return rc_fail(RC_TEMPLATE_INCOMPLETE, "CKA_EC_PARAMS is missing");
+    *out_params = params->value;
+    return key_curve_find(key_type, params->value, out);
+}
+
+static enum rc generate(const struct key_curve *curve, EVP_PKEY **out)
+{
+    const char *type = curve->key_type == CKK_EC ? "EC" : curve->libcrypto;
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+                                                            (char *)(uintptr_t)curve->libcrypto, 0),
+                           OSSL_PARAM_construct_end()};
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(crypto_lib(), type, NULL);
+    EVP_PKEY *pkey = NULL;
+    bool done = ctx != NULL && EVP_PKEY_keygen_init(ctx) == 1 &&
+                (curve->key_type != CKK_EC || EVP_PKEY_CTX_set_params(ctx, params) == 1) &&
+                EVP_PKEY_generate(ctx, &pkey) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    if (!done)
+        return crypto_fail(RC_INTERNAL, "key generation on a curve");
+    *out = pkey;
+    return RC_OK;
+}
+
+static enum rc give(const struct key *key, struct bytes params, struct material *out_public,
+                    struct material *out_private)
+{
+    TRY(key_pairwise(key));
+    TRY(key_parts_material(key, CKO_PUBLIC_KEY, params, out_public));
+    return key_parts_material(key, CKO_PRIVATE_KEY, params, out_private);
+}
+
+static enum rc generate_pair(const struct mech_call *call, struct attrs wanted_public,
+                             struct attrs wanted_private, struct material *out_public,
+                             struct material *out_private)
+{
+    (void)wanted_private;
+    struct bytes params;
+    struct key key = {.object_class = CKO_PRIVATE_KEY, .key_type = call->mech->key_type};
+    TRY(curve_of(key.key_type, wanted_public, &params, &key.curve));
+    TRY(generate(key.curve, &key.pkey));
+    key.bits = key.curve->bits;
+    key.output_len = key.curve->output_len;
+    enum rc rc = give(&key, params, out_public, out_private);
+    EVP_PKEY_free(key.pkey);
+    return rc;
+}
+
+/* The mechanism's key type tells the three apart. */
+const struct mech_methods mech_ec_gen = {.generate_pair = generate_pair};
+const struct mech_methods mech_edwards_gen = {.generate_pair = generate_pair};
+const struct mech_methods mech_montgomery_gen = {.generate_pair = generate_pair};
