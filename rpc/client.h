@@ -9,6 +9,9 @@
 #include "common/secret.h"
 #include "rpc/frame.h"
 
+/* What a child of fork finds (docs/client.md). In the order of the choices of the key `fork`. */
+enum client_fork { CLIENT_FORK_REINITIALIZE, CLIENT_FORK_INHERIT };
+
 /* client.conf as read; certificates and key are held by content, so that a forked child under
  * lesser rights can use them. Keys of the file: rpc/client_config.c's table (also the man page). */
 struct client_config {
@@ -22,8 +25,9 @@ struct client_config {
     unsigned long connect_timeout_ms; /* 2000 */
     unsigned long call_timeout_ms;    /* 10000 */
     unsigned long pool_max;           /* 64 connections */
-    int fork_policy;                  /* enum: reinitialize, inherit */
+    int fork_policy;                  /* enum client_fork */
     char *trace;
+    bool hash_locally; /* the module digests long data itself; yes */
     /* contents, filled by client_config_load */
     struct buf ca_pem;
     struct buf cert_pem;
@@ -32,20 +36,24 @@ struct client_config {
 };
 
 /* `path` NULL: QHSM_CONF, then ~/.config/qhsm/client.conf, then /etc/qhsm/client.conf; RC_CONFIG
- * names what was tried. */
+ * names what was tried, a malformed endpoint, or a file that cannot be read. */
 enum rc client_config_load(const char *path, struct client_config **out);
 void client_config_free(struct client_config *config);
+/* The table of keys, for --help and the man page. */
+const struct config_key *client_config_keys(size_t *out_count);
 
 struct rpc_client;
 
-/* Borrows config for its whole life. `application`: 16 random bytes. Opens no connection yet. */
+/* Borrows config for its whole life. `application`: 16 random bytes. Opens no connection and calls
+ * no libcrypto yet. */
 enum rc rpc_client_new(const struct client_config *config, const char *client_name,
                        const uint8_t application[16], struct rpc_client **out);
-/* Closes every connection, politely where that cannot block. */
+/* Closes every connection, politely where that cannot block. No call may be under way. Leaves
+ * libcrypto's memory alone when OPENSSL_cleanup() has run before. */
 void rpc_client_free(struct rpc_client *client);
 /* In a child after fork: closes the inherited descriptors without a byte sent (the parent's TLS
- * sessions go on) and frees memory without touching locks that another thread of the parent may
- * have held. */
+ * sessions go on). Takes no lock and frees nothing, since a thread of the parent may have been
+ * anywhere in it; what remains is kept on a list, out of use. */
 void rpc_client_abandon(struct rpc_client *client);
 
 /* A decoded answer with its memory. */
