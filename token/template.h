@@ -50,10 +50,6 @@ enum rc template_check(const struct template_request *request, CK_OBJECT_CLASS *
 enum rc template_apply(const struct template_request *request, struct secret *store,
                        struct object_parts *parts);
 
-/* Are all of `wanted` attributes of the object, with these values? Rules of C_FindObjects: secret
- * ones never match. */
-bool template_matches(const struct object *object, struct attrs wanted);
-
 /* May this attribute be read? RC_OK: public value; RC_ATTRIBUTE_SENSITIVE; RC_ATTRIBUTE_TYPE. */
 enum rc template_readable(const struct object *object, CK_ATTRIBUTE_TYPE type);
 

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hot path: one look-up, the law, the mechanism. */
+#include "token/hsm_internal.h"
+
+static const enum law_use law_of[] = {
+    [CRYPT_SIGN] = LAW_SIGN,
+    [CRYPT_VERIFY] = LAW_VERIFY,
+    [CRYPT_ENCRYPT] = LAW_ENCRYPT,
+    [CRYPT_DECRYPT] = LAW_DECRYPT,
+    [CRYPT_SIGN_RECOVER] = LAW_SIGN_RECOVER,
+    [CRYPT_VERIFY_RECOVER] = LAW_VERIFY_RECOVER,
+};
+
+/* The key, lawful for that operation. */
+static enum rc lawful_key(struct hsm *hsm, const struct caller *caller, enum crypt_op op,
+                          uint64_t handle, uint64_t version, const struct mech_call *call,
+                          struct object **out)
+{
+    struct token_row token;
+    AUTO_OBJECT *object = NULL;
+    if (op < CRYPT_SIGN || op > CRYPT_VERIFY_RECOVER)
+        return rc_fail(RC_BAD_ARGUMENT, "no operation %d", (int)op);
+    TRY(hsm_key(hsm, caller, handle, RC_KEY_HANDLE, &object));
+    if (version != 0 && object->version != version)
+        return rc_fail(RC_STALE_VERSION, "key 0x%lx has changed", (unsigned long)handle);
+    TRY(state_token(hsm->state, object->token, &token));
+    TRY(law_key_use(&token.policy, object, call->mech, law_of[op], caller->now_ms));
+    TRY(law_parameter(&token.policy, call, law_of[op]));
+    *out = object;
+    object = NULL;
+    return RC_OK;
+}
+
+enum rc hsm_crypt(struct hsm *hsm, const struct caller *caller, enum crypt_op op, uint64_t key,
+                  uint64_t version, const struct mech_call *call, bool prehashed, struct bytes data,
+                  struct bytes signature, struct buf *out, struct buf *out_iv)
+{
+    AUTO_OBJECT *object = NULL;
+    struct key *parsed = NULL;
+    TRY(lawful_key(hsm, caller, op, key, version, call, &object));
+    TRY(key_get(hsm->keys, object, &parsed));
+    return mech_crypt(call, op, parsed, caller->lane, prehashed, data, signature, out, out_iv);
+}
+
+enum rc hsm_operation_begin(struct hsm *hsm, const struct caller *caller, enum crypt_op op,
+                            uint64_t key, uint64_t version, const struct mech_call *call,
+                            size_t hold_max, struct buf *out_iv, struct operation **out)
+{
+    AUTO_OBJECT *object = NULL;
+    struct key *parsed = NULL;
+    TRY(lawful_key(hsm, caller, op, key, version, call, &object));
+    TRY(key_get(hsm->keys, object, &parsed));
+    TRY(operation_begin(call, op, parsed, hold_max, out_iv, out));
+    operation_hold(*out, object);
+    return RC_OK;
+}
