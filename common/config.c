@@ -254,12 +254,13 @@ static enum rc read_file(struct load *load)
     bool unreadable = ferror(load->file) != 0;
     (void)fclose(load->file);
     free(load->line);
-    if (load->error[0] != 0)
+    /* libinih goes on after a line that it cannot split, so ours may be the later error. */
+    if (load->error[0] != 0 && (bad <= 0 || bad >= load->error_line))
         return rc_fail(RC_CONFIG, "%s:%d: %s", load->path, load->error_line, load->error);
-    if (unreadable)
-        return rc_fail(RC_IO, "%s: cannot be read", load->path);
     if (bad > 0)
         return rc_fail(RC_CONFIG, "%s:%d: neither `key = value` nor [section]", load->path, bad);
+    if (unreadable)
+        return rc_fail(RC_IO, "%s: cannot be read", load->path);
     return bad == 0 ? RC_OK : RC_NO_MEMORY;
 }
 

@@ -39,7 +39,7 @@ enum rc rc_from_wire(uint32_t number);
 /* Records what exactly was refused and why, for log, trace and CLI (thread local, at most 255
  * bytes, never data, PINs or attribute values), and returns rc: `return rc_fail(RC_KEY_SIZE_RANGE,
  * "RSA modulus of %u bits, allowed %u to %u",
- * ...)`. The innermost detail wins until rc_detail_clear(). */
+ * ...)`. The latest detail stands until rc_detail_clear(). */
 enum rc rc_fail(enum rc rc, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "" when there is none. Borrowed, this thread's, valid until the next rc_fail or clear. */
 const char *rc_detail(void);
