@@ -7,12 +7,18 @@
 
 #include "token/mech_internal.h"
 
+static enum rc check_type(const struct mechanism *mech, const struct key *key)
+{
+    if (key->key_type == CKK_EC || key->key_type == CKK_EC_MONTGOMERY)
+        return RC_OK;
+    return rc_fail(RC_KEY_TYPE, "%s needs a Weierstrass or Montgomery key", mech->name);
+}
+
 static enum rc check(const struct mech_call *call, enum crypt_op op, const struct key *key)
 {
     (void)op;
+    (void)key;
     CK_EC_KDF_TYPE kdf = call->u.ecdh.kdf;
-    if (key->key_type != CKK_EC && key->key_type != CKK_EC_MONTGOMERY)
-        return rc_fail(RC_KEY_TYPE, "ECDH needs a Weierstrass or Montgomery key");
     if (kdf == CKD_NULL && call->u.ecdh.shared_info.len > 0)
         return rc_fail(RC_MECHANISM_PARAM, "CKD_NULL takes no shared data");
     if (kdf != CKD_NULL && digest_by_kdf(kdf) == NULL)
@@ -97,4 +103,4 @@ static enum rc derive(const struct mech_call *call, struct key *base, struct key
     return derive_x963(call, &shared, value_len == 0 ? shared.len : value_len, out);
 }
 
-const struct mech_methods mech_ecdh = {.check = check, .derive = derive};
+const struct mech_methods mech_ecdh = {.check_type = check_type, .check = check, .derive = derive};
