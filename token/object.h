@@ -27,6 +27,9 @@ enum object_flag {
     OBJECT_ALWAYS_AUTHENTICATE = 1 << 9,
 };
 
+/* A record beyond this is refused at object_build(), so that two fit into one effect. */
+#define OBJECT_RECORD_MAX ((size_t)120 * 1024)
+
 struct key; /* parsed key, token/key.h */
 
 struct object {
@@ -71,6 +74,16 @@ static inline void object_auto_unref(struct object **object)
     object_unref(*object);
 }
 #define AUTO_OBJECT __attribute__((cleanup(object_auto_unref))) struct object
+
+/* Every wanted attribute is public and equal; a private object needs see_private. What a search
+ * returns, of token and session objects alike. */
+bool object_matches(const struct object *object, struct attrs wanted, bool see_private);
+/* The handle in an object that nobody else sees yet. */
+void object_set_handle(struct object *object, uint64_t handle);
+/* {u64 handle, u32 len, record}: one piece of memory, the object's row in a snapshot; and back. */
+struct bytes object_frame(const struct object *object);
+struct object *object_of_frame(const void *frame);
+#define OBJECT_FRAME_LEN 12U
 
 /* Public attribute by type; NULL when the object has none. */
 const struct attr *object_attr(const struct object *object, CK_ATTRIBUTE_TYPE type);

@@ -56,6 +56,10 @@ enum rc state_user(const struct state *state, uint64_t token, const char *name,
                    struct user_row *out); /* RC_NOT_FOUND */
 enum rc state_user_by_id(const struct state *state, uint64_t id, struct user_row *out);
 size_t state_users(const struct state *state, uint64_t token, struct user_row *out, size_t max);
+/* Does a login given at that epoch of the token and version of the user still hold? Cheap: one read
+ * lock, nothing copied. */
+bool state_login_holds(const struct state *state, uint64_t token, uint64_t token_epoch,
+                       uint64_t user_id, uint64_t user_version);
 /* A new reference or NULL. One shard's read lock. */
 struct object *state_object(const struct state *state, uint64_t handle);
 uint64_t state_object_count(const struct state *state);
@@ -74,28 +78,34 @@ enum rc state_find(const struct state *state, uint64_t token, struct attrs wante
 /* ---- effects: encoded by these, decoded by state_apply()
  * ---------------------------------------------------------- */
 
-/* Who asked: a repeated {application, sequence} answers as the first time did. sequence 0: not
- * repeatable. */
+/* Who asked: a repeated {application, sequence} that was done answers as the first time did, and
+ * changes nothing; a refused one is tried again. Sequence 0: not repeatable. A sequence below those
+ * that are still remembered: RC_OUTCOME_UNKNOWN. */
 struct effect_head {
     uint8_t application[16];
     uint64_t sequence;
     uint64_t time_ms; /* of the proposer: the state's logical clock */
 };
 
+/* `number` is state_next_token() for a new token. Re-initialisation names the token's own serial:
+ * with another one a new token was meant, and somebody was quicker (RC_CONFLICT). */
 enum rc effect_token_init(struct buf *out, const struct effect_head *head, uint64_t number,
                           const char *label, const char *serial,
                           const struct user_row *so); /* makes, or re-initialises and empties */
-/* expected_version 0: the user must not exist yet. */
+/* expected_version 0: the user must not exist yet. `user` gives role, disabled, PIN and, when it is
+ * 0, a fresh start of tries; id and version are the state's. */
 enum rc effect_user_put(struct buf *out, const struct effect_head *head,
                         const struct user_row *user, uint64_t expected_version);
 enum rc effect_user_delete(struct buf *out, const struct effect_head *head, uint64_t token,
                            const char *name);
-/* wrong: tries + 1. right: tries = 0 unless the limit was reached meanwhile (RC_PIN_LOCKED). */
+/* Refused: RC_PIN_LOCKED, RC_USER_DISABLED, RC_NOT_FOUND, and RC_CONFLICT when the PIN was changed
+ * meanwhile. wrong: tries + 1. right: tries = 0 unless the limit was reached meanwhile
+ * (RC_PIN_LOCKED). */
 enum rc effect_user_tried(struct buf *out, const struct effect_head *head, uint64_t user_id,
                           uint64_t expected_version, bool right);
 enum rc effect_policy_put(struct buf *out, const struct effect_head *head, uint64_t token,
                           const struct policy *policy);
-/* One or two records; all or none. RC_LIMIT by policy. */
+/* One or two records; all or none. RC_LIMIT by policy; RC_TICKET_VOID when the owner is gone. */
 enum rc effect_objects_add(struct buf *out, const struct effect_head *head, uint64_t token,
                            const struct bytes *records, size_t count);
 /* The record's version must be the stored one + 1: RC_CONFLICT otherwise. */
@@ -114,6 +124,12 @@ struct effect_result {
  * impossible (a malformed effect) aborts the process with a log line. Locks shards for moments. */
 void state_apply(struct state *state, uint64_t index, struct bytes effect,
                  struct effect_result *out);
+/* Another effect of the entry that was applied last: `index` is state_applied(). */
+void state_apply_more(struct state *state, uint64_t index, struct bytes effect,
+                      struct effect_result *out);
+/* Is it well-formed, so that state_apply() will not abort? For effects from a peer, before they are
+ * proposed. RC_PROTOCOL. */
+enum rc effect_check(struct bytes effect);
 /* Moves the index over entries without effect (barriers, configuration). */
 void state_skip(struct state *state, uint64_t index);
 
