@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The command line as a person meets it: help, tokens, users, keys, errors with exit codes, several clusters side by side.
+. "$(dirname "$0")/lib.sh"
+need python3 openssl
+json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
+code() { # expected exit code, pattern in stderr, command...
+    local expected=$1 pattern=$2 got=0
+    shift 2
+    "$@" >"$work/out" 2>"$work/err" || got=$?
+    [ "$got" -eq "$expected" ] || { cat "$work/out" "$work/err"; fail "exit code $got, expected $expected: $*"; }
+    grep -qE -- "$pattern" "$work/err" || { cat "$work/err"; fail "no '$pattern' in the error of: $*"; }
+}
+
+step "help and usage"
+"$QHSM" --help | grep -q 'token init'
+"$QHSM" --completion-words | while read -r noun verb _; do
+    if [ "$verb" = - ]; then "$QHSM" "$noun" --help >/dev/null; else "$QHSM" "$noun" "$verb" --help >/dev/null; fi
+done
+code 2 'no such command' "$QHSM" nonsense
+code 2 'no verb' "$QHSM" token nonsense
+code 2 'missing' "$QHSM" token init
+code 2 'client.conf' env -u QHSM_CONF HOME="$work" "$QHSM" status
+
+start_cluster
+echo "$QHSM_USER_PIN" >"$work/pin"
+echo "$QHSM_SO_PIN" >"$work/so"
+chmod 0600 "$work/pin" "$work/so"
+
+step "status"
+"$QHSM" status | grep -q leader
+[ "$("$QHSM" status -o json | json 'd["tokens"]')" = 1 ]
+
+step "a second token"
+printf 'another-so-pin\n' >"$work/so2"
+printf 'another-user-pin\n' >"$work/pin2"
+"$QHSM" token init second --so-pin-file "$work/so2" --user-pin-file "$work/pin2"
+[ "$("$QHSM" token list -o json | json 'sum(1 for t in d if t["initialized"])')" = 2 ]
+"$QHSM" token show second | grep -q second
+"$QHSM" key list --token second --pin-file "$work/pin2" >/dev/null
+code 2 'name one with --token' env QHSM_CONF="$work/no-token.conf" sh -c "grep -v ^token '$QHSM_CONF' >'$work/no-token.conf'; sed -i 's|= \(ca\|client\)|= $cluster/\1|' '$work/no-token.conf'; '$QHSM' key list --pin-file '$work/pin'"
+
+step "users"
+printf 'alice-password\n' >"$work/alice"
+"$QHSM" user create alice --pin-file "$work/so" --new-pin-file "$work/alice"
+code 7 'EXISTS' "$QHSM" user create alice --pin-file "$work/so" --new-pin-file "$work/alice"
+"$QHSM" key list --user alice --pin-file "$work/alice" >/dev/null
+printf 'alice-other-password\n' >"$work/alice2"
+"$QHSM" user passwd alice --pin-file "$work/alice" --new-pin-file "$work/alice2"
+code 5 'PIN_INCORRECT' "$QHSM" key list --user alice --pin-file "$work/alice"
+"$QHSM" key list --user alice --pin-file "$work/alice2" >/dev/null
+"$QHSM" user disable alice --pin-file "$work/so"
+code 5 'USER_DISABLED|PIN_LOCKED' "$QHSM" key list --user alice --pin-file "$work/alice2"
+"$QHSM" user unlock alice --pin-file "$work/so"
+"$QHSM" key list --user alice --pin-file "$work/alice2" >/dev/null
+
+step "lock-out, and the way back"
+printf 'wrong-password\n' >"$work/wrong"
+for _ in $(seq 10); do "$QHSM" key list --user alice --pin-file "$work/wrong" >/dev/null 2>&1 && fail "a wrong PIN worked"; done
+code 5 'PIN_LOCKED' "$QHSM" key list --user alice --pin-file "$work/alice2"
+[ "$("$QHSM" user list -o json | json '[u["locked"] for u in d if u["name"]=="alice"][0]')" = True ]
+"$QHSM" user unlock alice --pin-file "$work/so"
+"$QHSM" key list --user alice --pin-file "$work/alice2" >/dev/null
+"$QHSM" user delete alice --pin-file "$work/so"
+code 5 '' "$QHSM" key list --user alice --pin-file "$work/alice2"
+
+step "keys of every kind"
+for kind in rsa:2048 ec:P-224 ec:P-256 ec:P-384 ec:P-521 ec:secp256k1 ed25519 ed448 x25519 x448 aes:128 aes:256 generic:32; do
+    "$QHSM" key generate "$kind" --label "k-$kind" --id 0a --pin-file "$work/pin" >/dev/null
+done
+[ "$("$QHSM" key list --pin-file "$work/pin" -o json | json 'len(d)')" = 23 ]
+code 8 'CURVE|known are' "$QHSM" key generate ec:P-192 --pin-file "$work/pin"
+code 8 '' "$QHSM" key generate rsa:1024 --pin-file "$work/pin"
+
+step "import, show, destroy"
+openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/rsa.key" 2>/dev/null
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out "$work/ec.key"
+openssl genpkey -algorithm ED25519 -out "$work/ed.key"
+for kind in rsa ec ed; do
+    "$QHSM" key import "$work/$kind.key" --label "in-$kind" --id 0b --pin-file "$work/pin" >"$work/imported"
+    handle=$(awk '/private/ {print $2}' "$work/imported")
+    "$QHSM" key show "$handle" --pin-file "$work/pin" >"$work/shown"
+    grep -q "in-$kind" "$work/shown"
+    ! grep -E 'CKA_(VALUE|PRIVATE_EXPONENT|PRIME_1) +[0-9a-f]{8}' "$work/shown" || fail "a secret is shown"
+done
+head -c 32 /dev/urandom >"$work/raw"
+"$QHSM" key import "$work/raw" --type aes --label in-aes --pin-file "$work/pin" >"$work/imported"
+handle=$(awk '{print $2}' "$work/imported")
+"$QHSM" key destroy "$handle" --pin-file "$work/pin"
+code 3 'HANDLE|NOT_FOUND' "$QHSM" key show "$handle" --pin-file "$work/pin"
+
+step "two clusters side by side, stop and start"
+"$QHSM" dev up --dir "$work/other"
+(. "$work/other/env"; echo "$QHSM_USER_PIN" >"$work/other.pin"; [ "$("$QHSM" key list --pin-file "$work/other.pin" -o json | json 'len(d)')" = 0 ])
+"$QHSM" dev down --dir "$work/other" --purge
+[ ! -e "$work/other" ]
+"$QHSM" dev down --dir "$cluster"
+code 6 'UNAVAILABLE' "$QHSM" status
+"$QHSM" dev up --dir "$cluster"
+"$QHSM" key list --label in-ec --pin-file "$work/pin" | grep -q in-ec
+
+step "bench and mechanisms"
+"$QHSM" mechanism list AES_GCM | grep -q CKM_AES_GCM
+"$QHSM" bench --seconds 0.05 --threads 2 --cases 'p256-sign,find-*,session' -o json | json 'len(d)' | grep -qx 8
