@@ -38,7 +38,7 @@ static OSSL_PARAM text(const char *name, const char *value)
 }
 
 /* Digest and padding names are the same for signatures and for encryption. */
-static void build_params(const struct rsa_padding_spec *spec, unsigned *salt_len,
+static void build_params(const struct rsa_padding_spec *spec, int *salt_len,
                          OSSL_PARAM params[PARAMS_MAX])
 {
     size_t n = 0;
@@ -49,7 +49,7 @@ static void build_params(const struct rsa_padding_spec *spec, unsigned *salt_len
     if (mgf != NULL)
         params[n++] = text(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, mgf->name);
     if (spec->padding == RSA_PAD_PSS)
-        params[n++] = OSSL_PARAM_construct_uint(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, salt_len);
+        params[n++] = OSSL_PARAM_construct_int(OSSL_SIGNATURE_PARAM_PSS_SALTLEN, salt_len);
     if (spec->label.len > 0)
         params[n++] = OSSL_PARAM_construct_octet_string(
             OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, (void *)(uintptr_t)spec->label.ptr, spec->label.len);
@@ -60,7 +60,7 @@ static enum rc context_new(EVP_PKEY *pkey, enum rsa_use use, const struct rsa_pa
                            EVP_PKEY_CTX **out)
 {
     OSSL_PARAM params[PARAMS_MAX];
-    unsigned salt_len = spec->salt_len;
+    int salt_len = (int)spec->salt_len;
     build_params(spec, &salt_len, params);
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(crypto_lib(), pkey, NULL);
     if (ctx == NULL || uses[use].init(ctx, params) != 1) {
@@ -125,10 +125,11 @@ enum rc mech_rsa_run(struct key *key, unsigned lane, enum rsa_use use,
     AUTO_CONTEXT context = {.ctx = NULL};
     size_t before = out->len, len = key->output_len;
     TRY(take(key, lane, use, spec, &context));
-    TRY(buf_reserve(out, len));
-    if (uses[use].call(context.ctx, out->ptr + before, &len, in.ptr, in.len) != 1)
-        return refuse(use, failure);
-    return buf_resize(out, before + len);
+    TRY(buf_resize(out, before + len));
+    if (uses[use].call(context.ctx, out->ptr + before, &len, in.ptr, in.len) == 1)
+        return buf_resize(out, before + len);
+    TRY(buf_resize(out, before));
+    return refuse(use, failure);
 }
 
 enum rc mech_rsa_decrypt(struct key *key, unsigned lane, const struct rsa_padding_spec *spec,
