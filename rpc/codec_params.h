@@ -7,6 +7,25 @@
 #include "common/buf.h"
 #include "common/mechanism.h"
 
+/* The canonical forms, numbers little-endian, `bytes` with a u32 length before:
+ *   IV, IV_OPTIONAL   the IV itself
+ *   CTR               u64 counter bits, 16 bytes counter block
+ *   GCM               bytes iv, u64 iv bits (0: unsaid), bytes aad, u64 tag bits
+ *   CCM               u64 data length, bytes nonce, bytes aad, u64 tag length
+ *   LENGTH, OBJECT    u64
+ *   PSS               u64 digest mechanism, u64 mgf, u64 salt length
+ *   OAEP              u64 digest mechanism, u64 mgf, u64 source, bytes label
+ *   RSA_AES           u64 AES bits, then as OAEP
+ *   ECDH              u64 kdf, bytes shared info, bytes peer's public key
+ *   EDDSA             u8 prehash, bytes context
+ *   HKDF              u8 extract, u8 expand, u64 digest mechanism, u64 salt type, bytes salt,
+ *                     u64 salt key, bytes info
+ *   SP800_108         u64 prf, u32 count, each {u64 type, u8 little-endian, u64 width in bits,
+ *                     u64 DKM length method, bytes data}
+ *   PBKDF2            u64 prf, bytes salt, u64 iterations, bytes password
+ *   STRING            bytes data
+ *   CBC_DATA          16 bytes iv, bytes data */
+
 /* Canonical bytes of one parameter, everything included. */
 #define PARAM_MAX ((size_t)64 * 1024)
 
