@@ -52,9 +52,10 @@ const struct attr_info *attr_info_at(size_t index)
 
 const struct attr *attrs_find(struct attrs attrs, CK_ATTRIBUTE_TYPE type)
 {
+    const struct attr *items = attrs.ptr;
     for (size_t i = 0; i < attrs.count; i++)
-        if (attrs.ptr[i].type == type)
-            return &attrs.ptr[i];
+        if (items[i].type == type)
+            return &items[i];
     return NULL;
 }
 
