@@ -15,12 +15,22 @@
 #define BUILTIN_HANDLE_BIT ((uint64_t)1 << 61)
 #define BUILTINS_COUNT     2U
 
+/* The law that a lane read last: a ticket that was checked names the epoch, so that it holds.
+ * Touched by the lane's thread alone. */
+struct lane_law {
+    uint64_t token;
+    uint64_t epoch;
+    struct policy policy;
+    uint8_t apart[64]; /* lanes share no cache line */
+};
+
 struct hsm {
     struct seal_keys *keys;
     struct state *state;
     struct session_objects *sessions;
     uint64_t node;
     struct object *builtins[BUILTINS_COUNT];
+    struct lane_law lanes[LANES_MAX];
 };
 
 /* Opens keys, state and session objects over a master key; crypto_lib_init() was called. */

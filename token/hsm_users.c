@@ -13,7 +13,7 @@ static enum rc may_try(const struct policy *policy, const struct user_row *user)
         return rc_fail(RC_USER_DISABLED, "user %s", user->name);
     if (!user->has_pin)
         return rc_fail(RC_USER_PIN_NOT_INITIALIZED, "user %s", user->name);
-    if (user->tries >= policy->pin_tries_max)
+    if (policy->pin_tries_max != 0 && user->tries >= policy->pin_tries_max)
         return rc_fail(RC_PIN_LOCKED, "user %s: %u wrong PINs in a row", user->name, user->tries);
     return RC_OK;
 }
@@ -87,7 +87,7 @@ static enum rc init_new(struct hsm *hsm, const struct caller *caller, uint64_t s
 {
     struct effect_head head = hsm_head(caller);
     struct policy policy = policy_default();
-    struct user_row so = {.token = slot, .role = ROLE_SO, .version = 1};
+    struct user_row so = {.token = slot, .role = ROLE_SO};
     char serial[2 * SERIAL_BYTES + 1];
     set_name(so.name, sizeof so.name, SO_USER_NAME);
     TRY(set_pin(hsm, &policy, &so, so_pin));
@@ -131,11 +131,11 @@ static enum rc so_token(const struct hsm *hsm, const struct caller *caller, stru
     return hsm_token(hsm, caller->ticket.token, out);
 }
 
-/* `name:rest` with that very name in front: the rest. */
-static struct bytes without_name(struct bytes pin, const char *name)
+/* `name:rest` with that very name of a crypto user in front: the rest. */
+static struct bytes without_name(struct bytes pin, enum user_role role, const char *name)
 {
     size_t len = strlen(name);
-    bool named = pin.len > len && pin.ptr[len] == ':' &&
+    bool named = role == ROLE_USER && pin.len > len && pin.ptr[len] == ':' &&
                  bytes_equal(bytes_slice(pin, 0, len), bytes_of(name, len));
     return named ? bytes_slice(pin, len + 1, pin.len - len - 1) : pin;
 }
@@ -147,14 +147,15 @@ enum rc hsm_init_pin(struct hsm *hsm, const struct caller *caller, struct bytes 
     struct user_row user;
     struct bytes password = pin;
     TRY(so_token(hsm, caller, &token));
+    bool is_new = state_user(hsm->state, token.number, DEFAULT_USER_NAME, &user) != RC_OK;
+    rc_detail_clear();
     enum rc rc = user_pick(hsm->state, token.number, ROLE_USER, pin, NULL, &user, &password);
-    bool is_new = rc == RC_NOT_FOUND || rc == RC_USER_PIN_NOT_INITIALIZED;
-    if (rc != RC_OK && !is_new)
+    is_new = is_new && rc == RC_USER_PIN_NOT_INITIALIZED;
+    if (rc != RC_OK && rc != RC_USER_PIN_NOT_INITIALIZED)
         return rc;
     if (is_new) {
         user = (struct user_row){.token = token.number, .role = ROLE_USER};
         set_name(user.name, sizeof user.name, DEFAULT_USER_NAME);
-        password = pin;
     }
     TRY(set_pin(hsm, &token.policy, &user, password));
     return put_user(caller, &user, is_new ? 0 : user.version, out);
@@ -180,23 +181,17 @@ static enum rc role_of(CK_USER_TYPE type, const struct caller *caller, enum user
 }
 
 /* The user whose PIN that is; the caller's own when there is a login on that token, so that a plain
- * PIN is enough. An unknown name is answered like a wrong PIN. */
+ * PIN is enough. */
 static enum rc pick(const struct hsm *hsm, const struct caller *caller, uint64_t slot,
                     enum user_role role, const char *name, struct bytes pin, struct user_row *out,
                     struct bytes *out_password)
 {
     bool own = hsm_role(caller, slot) == role && (name == NULL || name[0] == 0);
     if (own) {
-        *out_password = without_name(pin, caller->ticket.user);
+        *out_password = without_name(pin, role, caller->ticket.user);
         return state_user_by_id(hsm->state, caller->ticket.user_id, out);
     }
-    enum rc rc = user_pick(hsm->state, slot, role, pin, name == NULL || name[0] == 0 ? NULL : name,
-                           out, out_password);
-    if (rc == RC_NOT_FOUND)
-        return name == NULL || name[0] == 0
-                   ? rc_fail(RC_USER_PIN_NOT_INITIALIZED, "the token has no such user yet")
-                   : rc_fail(RC_PIN_INCORRECT, "wrong user name or PIN");
-    return rc;
+    return user_pick(hsm->state, slot, role, pin, name, out, out_password);
 }
 
 enum rc hsm_set_pin(struct hsm *hsm, const struct caller *caller, uint64_t slot, CK_USER_TYPE type,
@@ -210,7 +205,7 @@ enum rc hsm_set_pin(struct hsm *hsm, const struct caller *caller, uint64_t slot,
     TRY(hsm_token(hsm, slot, &token));
     TRY(role_of(type, caller, &role));
     TRY(pick(hsm, caller, slot, role, NULL, old_pin, &user, &password));
-    struct bytes fresh = without_name(new_pin, user.name);
+    struct bytes fresh = without_name(new_pin, role, user.name);
     TRY(pin_check(&token.policy, fresh));
     TRY(try_pin(hsm, caller, &token.policy, &user, password, out, &right));
     if (!right)
@@ -294,7 +289,8 @@ enum rc hsm_user_create(struct hsm *hsm, const struct caller *caller, const char
     if (state_user(hsm->state, token.number, name, &user) == RC_OK)
         return rc_fail(RC_EXISTS, "user %s", name);
     rc_detail_clear();
-    if (state_users(hsm->state, token.number, NULL, 0) >= token.policy.users_max)
+    size_t count = state_users(hsm->state, token.number, NULL, 0); /* the SO is one of them */
+    if (token.policy.users_max != 0 && count > token.policy.users_max)
         return rc_fail(RC_LIMIT, "the token has %u users", token.policy.users_max);
     user = (struct user_row){.token = token.number, .role = ROLE_USER};
     set_name(user.name, sizeof user.name, name);
@@ -315,7 +311,7 @@ enum rc hsm_user_change(struct hsm *hsm, const struct caller *caller, const char
     struct effect_head head = hsm_head(caller);
     switch (change) {
     case USER_CHANGE_PIN:
-        TRY(set_pin(hsm, &token.policy, &user, without_name(pin, user.name)));
+        TRY(set_pin(hsm, &token.policy, &user, pin));
         break;
     case USER_CHANGE_UNLOCK:
         user.tries = 0;
