@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "p11/owned.h"
+
+#include <stdlib.h>
+
+struct owned_object {
+    struct owned_object *next;
+    CK_OBJECT_HANDLE handle;
+    struct owned_origin origin;
+    struct buf sealed;
+};
+
+void owned_init(struct owned_objects *all)
+{
+    *all = (struct owned_objects){.count = 0};
+    (void)pthread_mutex_init(&all->lock, NULL);
+}
+
+static void object_free(struct owned_object *object)
+{
+    buf_clear(&object->sealed);
+    free(object);
+}
+
+void owned_clear(struct owned_objects *all)
+{
+    for (size_t i = 0; i < OWNED_BUCKETS; i++) {
+        while (all->buckets[i] != NULL) {
+            struct owned_object *object = all->buckets[i];
+            all->buckets[i] = object->next;
+            object_free(object);
+        }
+    }
+    all->count = 0;
+}
+
+/* The link that points to the object, or to the end of its bucket's chain. */
+static struct owned_object **link_of(struct owned_objects *all, CK_OBJECT_HANDLE handle)
+{
+    struct owned_object **link = &all->buckets[handle % OWNED_BUCKETS];
+    while (*link != NULL && (*link)->handle != handle)
+        link = &(*link)->next;
+    return link;
+}
+
+enum rc owned_put(struct owned_objects *all, CK_OBJECT_HANDLE handle,
+                  const struct owned_origin *origin, struct bytes sealed)
+{
+    struct owned_object *fresh = calloc(1, sizeof *fresh);
+    if (fresh == NULL)
+        return RC_NO_MEMORY;
+    fresh->handle = handle;
+    fresh->origin = *origin;
+    fresh->sealed = (struct buf)BUF_INIT;
+    enum rc rc = buf_append(&fresh->sealed, sealed);
+    if (rc != RC_OK) {
+        object_free(fresh);
+        return rc;
+    }
+    (void)pthread_mutex_lock(&all->lock);
+    struct owned_object **link = link_of(all, handle);
+    struct owned_object *old = *link;
+    if (old != NULL) {
+        fresh->origin = old->origin;
+        fresh->next = old->next;
+    } else {
+        all->count++;
+    }
+    *link = fresh;
+    (void)pthread_mutex_unlock(&all->lock);
+    if (old != NULL)
+        object_free(old);
+    return RC_OK;
+}
+
+void owned_remove(struct owned_objects *all, CK_OBJECT_HANDLE handle)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    struct owned_object **link = link_of(all, handle);
+    struct owned_object *old = *link;
+    if (old != NULL) {
+        *link = old->next;
+        all->count--;
+    }
+    (void)pthread_mutex_unlock(&all->lock);
+    if (old != NULL)
+        object_free(old);
+}
+
+enum rc owned_sealed(struct owned_objects *all, CK_OBJECT_HANDLE handle, struct buf *out)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    struct owned_object *object = *link_of(all, handle);
+    enum rc rc = RC_OBJECT_HANDLE;
+    if (object != NULL)
+        rc = buf_append(out, buf_bytes(&object->sealed));
+    (void)pthread_mutex_unlock(&all->lock);
+    return rc;
+}
+
+size_t owned_count(struct owned_objects *all)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    size_t count = all->count;
+    (void)pthread_mutex_unlock(&all->lock);
+    return count;
+}
+
+static bool matches(const struct owned_object *object, const struct owned_wanted *wanted)
+{
+    if (wanted->all)
+        return true;
+    if (wanted->session != 0)
+        return object->origin.session == wanted->session;
+    return object->origin.is_private && object->origin.slot == wanted->private_of_slot;
+}
+
+size_t owned_list(struct owned_objects *all, const struct owned_wanted *wanted,
+                  CK_OBJECT_HANDLE *out, size_t room)
+{
+    size_t count = 0;
+    (void)pthread_mutex_lock(&all->lock);
+    for (size_t i = 0; i < OWNED_BUCKETS && all->count > 0; i++)
+        for (struct owned_object *o = all->buckets[i]; o != NULL && count < room; o = o->next)
+            if (matches(o, wanted))
+                out[count++] = o->handle;
+    (void)pthread_mutex_unlock(&all->lock);
+    return count;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "p11/remote.h"
+
+#include <stdlib.h>
+
+void remote_reply_clear(struct remote_reply *reply)
+{
+    if (reply->client != NULL)
+        rpc_reply_clear(reply->client, &reply->reply);
+    *reply = (struct remote_reply)REMOTE_REPLY_INIT;
+}
+
+static enum rc send(struct call *call, Qhsm__Request *request, const struct remote_how *how,
+                    struct remote_reply *out)
+{
+    remote_reply_clear(out);
+    out->client = call->library->rpc;
+    if (how->pin != NULL)
+        return rpc_call_pinned(out->client, request, how->repeat, how->pin, &out->reply);
+    return rpc_call(out->client, request, how->repeat, &out->reply);
+}
+
+static void set_ticket(Qhsm__Request *request, const struct ticket *ticket)
+{
+    struct bytes content = ticket == NULL ? BYTES_NONE : secret_expose(&ticket->content);
+    request->ticket.len = content.len;
+    request->ticket.data = content.len == 0 ? NULL : ticket->content.ptr;
+}
+
+static enum rc restore(struct call *call, const struct ticket *ticket, CK_OBJECT_HANDLE handle)
+{
+    AUTO_BUF sealed = BUF_INIT;
+    TRY(owned_sealed(&call->library->owned, handle, &sealed));
+    Qhsm__RestoreObjectRequest body = QHSM__RESTORE_OBJECT_REQUEST__INIT;
+    body.handle = handle;
+    body.sealed.len = sealed.len;
+    body.sealed.data = sealed.ptr;
+    Qhsm__Request request = QHSM__REQUEST__INIT;
+    request.body_case = QHSM__REQUEST__BODY_RESTORE_OBJECT;
+    request.restore_object = &body;
+    set_ticket(&request, ticket);
+    const struct remote_how how = {.repeat = RPC_REPEAT_SAFE};
+    AUTO_REPLY reply = REMOTE_REPLY_INIT;
+    return send(call, &request, &how, &reply);
+}
+
+/* True when at least one object of the request was given back. */
+static bool restore_named(struct call *call, const struct ticket *ticket,
+                          const struct remote_how *how)
+{
+    bool any = false;
+    for (size_t i = 0; i < how->handle_count; i++)
+        if (restore(call, ticket, how->handles[i]) == RC_OK)
+            any = true;
+    return any;
+}
+
+enum rc remote_call(struct call *call, Qhsm__Request *request, const struct remote_how *how,
+                    Qhsm__Response__BodyCase expected, struct remote_reply *out)
+{
+    static const struct remote_how plain = {.repeat = RPC_REPEAT_SAFE};
+    if (how == NULL)
+        how = &plain;
+    struct slot *slot = call->session == NULL ? NULL : call->session->slot;
+    struct ticket *login = slot == NULL ? NULL : slot_ticket(slot);
+    const struct ticket *ticket = how->context != NULL ? how->context : login;
+    set_ticket(request, ticket);
+    enum rc rc = send(call, request, how, out);
+    if (rc == RC_SESSION_OBJECT_LOST && restore_named(call, ticket, how))
+        rc = send(call, request, how, out);
+    if (rc == RC_TICKET_VOID && login != NULL && slot_ticket_void(slot, login))
+        facts_cache_clear(&call->library->facts);
+    if (rc == RC_OK && expected != QHSM__RESPONSE__BODY__NOT_SET &&
+        out->reply.msg->body_case != expected)
+        rc = rc_fail(RC_PROTOCOL, "the HSM answered with body %d instead of %d",
+                     (int)out->reply.msg->body_case, (int)expected);
+    set_ticket(request, NULL);
+    ticket_unref(login);
+    return rc;
+}
+
+enum rc remote_facts(struct call *call, CK_OBJECT_HANDLE handle, struct facts **out)
+{
+    *out = facts_cache_get(&call->library->facts, handle);
+    if (*out != NULL)
+        return RC_OK;
+    if (handle == CK_INVALID_HANDLE)
+        return RC_OBJECT_HANDLE;
+    Qhsm__FactsRequest body = QHSM__FACTS_REQUEST__INIT;
+    body.handle = handle;
+    Qhsm__Request request = QHSM__REQUEST__INIT;
+    request.body_case = QHSM__REQUEST__BODY_FACTS;
+    request.facts = &body;
+    const struct remote_how how = {
+        .repeat = RPC_REPEAT_SAFE, .handles = {handle}, .handle_count = 1};
+    AUTO_REPLY reply = REMOTE_REPLY_INIT;
+    TRY(remote_call(call, &request, &how, QHSM__RESPONSE__BODY_FACTS, &reply));
+    return facts_cache_put(&call->library->facts, reply.reply.msg->facts, out);
+}
+
+static enum rc take_object(struct call *call, const Qhsm__ObjectReply *reply, size_t index)
+{
+    const Qhsm__KeyFacts *facts = reply->objects[index];
+    TRY(facts_cache_put(&call->library->facts, facts, NULL));
+    if (facts->is_token)
+        return RC_OK;
+    struct bytes sealed = BYTES_NONE;
+    if (index < reply->n_sealed)
+        sealed = bytes_of(reply->sealed[index].data, reply->sealed[index].len);
+    struct owned_origin origin = {.session = call->session->handle,
+                                  .slot = call->session->slot->id,
+                                  .is_private = facts->is_private};
+    return owned_put(&call->library->owned, facts->handle, &origin, sealed);
+}
+
+enum rc remote_objects(struct call *call, const Qhsm__ObjectReply *reply, size_t count,
+                       CK_OBJECT_HANDLE *out)
+{
+    if (reply->n_objects != count)
+        return rc_fail(RC_PROTOCOL, "the HSM answered with %zu objects instead of %zu",
+                       reply->n_objects, count);
+    for (size_t i = 0; i < count; i++) {
+        TRY(take_object(call, reply, i));
+        out[i] = reply->objects[i]->handle;
+    }
+    return RC_OK;
+}
+
+/* Asks for one of our session objects: when it is there, all are. */
+static bool session_objects_there(struct call *call, CK_OBJECT_HANDLE one)
+{
+    Qhsm__FactsRequest body = QHSM__FACTS_REQUEST__INIT;
+    body.handle = one;
+    Qhsm__Request request = QHSM__REQUEST__INIT;
+    request.body_case = QHSM__REQUEST__BODY_FACTS;
+    request.facts = &body;
+    AUTO_REPLY reply = REMOTE_REPLY_INIT;
+    return remote_call(call, &request, NULL, QHSM__RESPONSE__BODY_FACTS, &reply) !=
+           RC_SESSION_OBJECT_LOST;
+}
+
+static enum rc restore_listed(struct call *call, const CK_OBJECT_HANDLE *handles, size_t count)
+{
+    if (count == 0 || session_objects_there(call, handles[count - 1]))
+        return RC_OK;
+    struct ticket *login = slot_ticket(call->session->slot);
+    enum rc rc = RC_OK;
+    for (size_t i = 0; i < count && rc == RC_OK; i++)
+        rc = restore(call, login, handles[i]);
+    ticket_unref(login);
+    return rc;
+}
+
+enum rc remote_restore_all(struct call *call)
+{
+    size_t room = owned_count(&call->library->owned);
+    if (room == 0)
+        return RC_OK;
+    CK_OBJECT_HANDLE *handles = calloc(room, sizeof *handles);
+    if (handles == NULL)
+        return RC_NO_MEMORY;
+    const struct owned_wanted wanted = {.all = true};
+    size_t count = owned_list(&call->library->owned, &wanted, handles, room);
+    enum rc rc = restore_listed(call, handles, count);
+    free(handles);
+    return rc;
+}
+
+enum rc remote_tokens(struct call *call, int64_t max_age_ms, struct token_list **out)
+{
+    *out = max_age_ms == 0 ? NULL : token_cache_get(&call->library->tokens, max_age_ms);
+    if (*out != NULL)
+        return RC_OK;
+    Qhsm__Empty body = QHSM__EMPTY__INIT;
+    Qhsm__Request request = QHSM__REQUEST__INIT;
+    request.body_case = QHSM__REQUEST__BODY_SLOTS;
+    request.slots = &body;
+    AUTO_REPLY reply = REMOTE_REPLY_INIT;
+    TRY(remote_call(call, &request, NULL, QHSM__RESPONSE__BODY_SLOTS, &reply));
+    return token_cache_put(&call->library->tokens, reply.reply.msg->slots, out);
+}
+
+static bool is_disabled(const struct token_list *tokens, CK_SLOT_ID slot, CK_MECHANISM_TYPE type)
+{
+    const struct token_info *token = token_list_find(tokens, slot);
+    return token != NULL && !token_info_allows(token, type);
+}
+
+enum rc remote_check_mechanism(struct call *call, const struct mechanism *mech)
+{
+    CK_SLOT_ID slot = call->session->slot->id;
+    AUTO_TOKENS known = token_cache_get(&call->library->tokens, -1);
+    if (known == NULL || !is_disabled(known, slot, mech->type))
+        return RC_OK;
+    AUTO_TOKENS fresh = NULL;
+    TRY(remote_tokens(call, REMOTE_TOKENS_AGE_MS, &fresh));
+    if (is_disabled(fresh, slot, mech->type))
+        return rc_fail(RC_MECHANISM, "%s is disabled by the token's policy", mech->name);
+    return RC_OK;
+}
