@@ -273,8 +273,9 @@ static enum rc measure(struct table *table, const struct bench_job *job)
             first = rate(median);
         TRY(add_row(table, job, &options.contenders[i], median, first));
     }
-    (void)fprintf(stderr, "\r%-20s %2u threads done", bench_cases[job->case_index].name,
-                  job->threads);
+    if (isatty(STDERR_FILENO))
+        (void)fprintf(stderr, "\r%-20s %2u threads", bench_cases[job->case_index].name,
+                      job->threads);
     return RC_OK;
 }
 
@@ -290,7 +291,8 @@ static enum rc measure_all(struct table *table)
                 .case_index = c, .threads = options.threads[t], .seconds = options.seconds};
             TRY(measure(table, &job));
         }
-    (void)fprintf(stderr, "\r%40s\r", "");
+    if (isatty(STDERR_FILENO))
+        (void)fprintf(stderr, "\r%40s\r", "");
     return RC_OK;
 }
 
