@@ -30,7 +30,8 @@ enum rc tls_library_new(OSSL_LIB_CTX **out)
     OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
     if (lib == NULL)
         return rc_fail(RC_NO_MEMORY, "no library context: %s", tls_error_text(text));
-    if (OSSL_PROVIDER_load(lib, "default") == NULL) {
+    /* The fallback of a fresh context. Loaded by name it would need a handle to unload it by. */
+    if (OSSL_PROVIDER_available(lib, "default") != 1) {
         OSSL_LIB_CTX_free(lib);
         return rc_fail(RC_TLS, "no default provider: %s", tls_error_text(text));
     }
@@ -41,7 +42,7 @@ enum rc tls_library_new(OSSL_LIB_CTX **out)
 void tls_library_free(OSSL_LIB_CTX *lib)
 {
     if (!tls_library_gone())
-        OSSL_LIB_CTX_free(lib); /* unloads its providers too */
+        OSSL_LIB_CTX_free(lib);
 }
 
 const char *tls_error_text(char out[160])
@@ -165,6 +166,10 @@ static enum rc load_key(SSL_CTX *ctx, OSSL_LIB_CTX *lib, const struct secret *pe
  * openssl.cnf to each new context, ours too. */
 static bool harden(SSL_CTX *ctx)
 {
+    /* Not const: libssl's macros cast. */
+    static char groups[] = "X25519:P-256:P-384";
+    static char signatures[] = "ECDSA+SHA256:ECDSA+SHA384:ed25519:rsa_pss_rsae_sha256:"
+                               "rsa_pss_rsae_sha384:rsa_pss_pss_sha256";
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -177,9 +182,8 @@ static bool harden(SSL_CTX *ctx)
            SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set_max_early_data(ctx, 0) == 1 &&
            SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"
                                          "TLS_CHACHA20_POLY1305_SHA256") == 1 &&
-           SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 &&
-           SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256:ECDSA+SHA384:ed25519:rsa_pss_rsae_sha256:"
-                                          "rsa_pss_rsae_sha384:rsa_pss_pss_sha256") == 1;
+           SSL_CTX_set1_groups_list(ctx, groups) == 1 &&
+           SSL_CTX_set1_sigalgs_list(ctx, signatures) == 1;
 }
 
 static enum rc context_new(OSSL_LIB_CTX *lib, const SSL_METHOD *method,
