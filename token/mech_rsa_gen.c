@@ -71,7 +71,7 @@ static enum rc generate_pair(const struct mech_call *call, struct attrs wanted_p
 {
     (void)call;
     (void)wanted_private;
-    CK_ULONG bits;
+    CK_ULONG bits = 0;
     BIGNUM *exponent = NULL;
     struct key key = {.object_class = CKO_PRIVATE_KEY, .key_type = CKK_RSA};
     TRY(bits_of(wanted_public, &bits));
