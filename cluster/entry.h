@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The envelope of a log entry: which cluster, index and term it was made for, and some effects
+ * sealed inside. Bound to its place in the log, since the engine's open segments are not. */
+#ifndef QHSM_CLUSTER_ENTRY_H
+#define QHSM_CLUSTER_ENTRY_H
+
+#include "common/buf.h"
+#include "common/rc.h"
+#include "common/secret.h"
+#include "token/seal.h"
+
+#define ENTRY_LEN_MAX      ((size_t)256 * 1024) /* above it the engine stalls its heartbeats */
+#define ENTRY_EFFECTS_MAX  64U
+#define ENTRY_OVERHEAD_MAX 128U /* header, seal and padding */
+
+struct entry_place {
+    uint8_t cluster[16];
+    uint64_t index;
+    uint64_t term;
+};
+
+/* Appends header, sealed effects and padding to a multiple of 8. RC_TOO_LARGE over ENTRY_LEN_MAX.
+ */
+enum rc entry_encode(const struct seal_keys *keys, const struct entry_place *place,
+                     const struct bytes *effects, size_t count, struct buf *out);
+
+/* Opens an entry that is to be applied at place->index: `effects` are views into `plain`.
+ * RC_TAMPERED says what does not fit: format, cluster, index, seal or shape. place->term is set
+ * from the entry. */
+enum rc entry_open(const struct seal_keys *keys, struct entry_place *place, struct bytes entry,
+                   struct secret *plain, struct bytes effects[ENTRY_EFFECTS_MAX],
+                   size_t *out_count);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* KeyFacts from an object, without parsing its key. */
+#include "cluster/facts.h"
+
+#define ED25519_BITS_MAX 256U
+#define ED25519_SIGN_LEN 64U  /* RFC 8032 5.1.6 */
+#define ED448_SIGN_LEN   114U /* RFC 8032 5.2.6 */
+
+/* Bytes of a signature or block of an asymmetric key. */
+static uint32_t output_len(const struct object *object)
+{
+    uint32_t bytes = (object->size_bits + 7) / 8;
+    switch (object->key_type) {
+    case CKK_RSA:
+        return bytes;
+    case CKK_EC:
+        return 2 * bytes;
+    case CKK_EC_EDWARDS:
+        return object->size_bits <= ED25519_BITS_MAX ? ED25519_SIGN_LEN : ED448_SIGN_LEN;
+    default:
+        return 0;
+    }
+}
+
+static enum rc put_mechanisms(struct call *call, const struct object *object, Qhsm__KeyFacts *out)
+{
+    const struct attr *allowed = object_attr(object, CKA_ALLOWED_MECHANISMS);
+    if (allowed == NULL)
+        return RC_OK;
+    out->restricted = true;
+    size_t count = allowed->value.len / sizeof(uint64_t);
+    if (count == 0)
+        return RC_OK;
+    out->allowed_mechanisms = call_alloc(call, count, sizeof(uint64_t));
+    if (out->allowed_mechanisms == NULL)
+        return RC_NO_MEMORY;
+    struct reader in = reader_of(allowed->value);
+    for (size_t i = 0; i < count; i++)
+        out->allowed_mechanisms[i] = reader_u64(&in);
+    out->n_allowed_mechanisms = count;
+    return RC_OK;
+}
+
+enum rc facts_of(struct call *call, const struct object *object, Qhsm__KeyFacts *out)
+{
+    qhsm__key_facts__init(out);
+    out->handle = object->handle;
+    out->version = object->version;
+    out->object_class = object->object_class;
+    out->key_type = object->key_type;
+    out->size_bits = object->size_bits;
+    out->usage = object->usage;
+    out->always_authenticate = (object->flags & OBJECT_ALWAYS_AUTHENTICATE) != 0;
+    out->is_token = (object->flags & OBJECT_TOKEN) != 0;
+    out->is_private = (object->flags & OBJECT_PRIVATE) != 0;
+    out->output_len = output_len(object);
+    return put_mechanisms(call, object, out);
+}

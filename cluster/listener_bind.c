@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Binding: Unix socket and TCP addresses. */
+#include "cluster/listener_bind.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG  512
+#define HOST_MAX 256U
+
+/* ---- Unix */
+
+static void unix_address(const char *path, struct sockaddr_un *out)
+{
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    memcpy(out->sun_path, path, strlen(path)); /* its length was checked with the configuration */
+}
+
+/* A name that nobody answers on was left by a daemon that died. */
+static bool is_stale(const struct sockaddr_un *address)
+{
+    struct stat info;
+    if (stat(address->sun_path, &info) != 0 || !S_ISSOCK(info.st_mode))
+        return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    int rv = connect(fd, (const struct sockaddr *)address, sizeof *address);
+    bool stale = rv != 0 && errno == ECONNREFUSED;
+    (void)close(fd);
+    return stale;
+}
+
+static int bind_address(int fd, const struct sockaddr_un *address)
+{
+    int rv = bind(fd, (const struct sockaddr *)address, sizeof *address);
+    if (rv == 0 || errno != EADDRINUSE || !is_stale(address))
+        return rv;
+    (void)unlink(address->sun_path);
+    return bind(fd, (const struct sockaddr *)address, sizeof *address);
+}
+
+/* Nobody can connect before listen(), so the mode is right from the first moment. */
+static enum rc bind_unix(const struct server_config *config, int *out)
+{
+    struct sockaddr_un address;
+    unix_address(config->listen_unix, &address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return rc_fail(RC_IO, "socket: %s", strerror(errno));
+    if (bind_address(fd, &address) != 0 ||
+        chmod(config->listen_unix, config->unix_mode_bits) != 0 || listen(fd, BACKLOG) != 0) {
+        enum rc rc =
+            rc_fail(RC_CONFIG, "listen_unix %s: %s%s", config->listen_unix, strerror(errno),
+                    errno == EADDRINUSE ? " (another daemon answers there)" : "");
+        (void)close(fd);
+        return rc;
+    }
+    *out = fd;
+    return RC_OK;
+}
+
+/* ---- TCP */
+
+/* host:port, [v6]:port or :port. */
+static enum rc split(const char *text, char host[HOST_MAX], const char **port)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL || colon[1] == 0)
+        return rc_fail(RC_CONFIG, "listen_tcp %s: write it as host:port", text);
+    const char *start = text;
+    size_t len = (size_t)(colon - text);
+    if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+        start = text + 1;
+        len -= 2;
+    }
+    if (len >= HOST_MAX)
+        return rc_fail(RC_CONFIG, "listen_tcp: the host name is too long");
+    memcpy(host, start, len);
+    host[len] = 0;
+    *port = colon + 1;
+    return RC_OK;
+}
+
+static int bind_one(const struct addrinfo *info)
+{
+    const int on = 1;
+    int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                    info->ai_protocol);
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (info->ai_family == AF_INET6)
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    int error = errno;
+    (void)close(fd);
+    errno = error;
+    return -1;
+}
+
+static enum rc bind_tcp(const char *text, struct listener_sockets *out)
+{
+    char host[HOST_MAX];
+    const char *port = NULL;
+    TRY(split(text, host, &port));
+    const struct addrinfo hints = {.ai_family = AF_UNSPEC,
+                                   .ai_socktype = SOCK_STREAM,
+                                   .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *list = NULL;
+    int rv = getaddrinfo(host[0] == 0 ? NULL : host, port, &hints, &list);
+    if (rv != 0)
+        return rc_fail(RC_CONFIG, "listen_tcp %s: %s", text, gai_strerror(rv));
+    int error = 0;
+    for (const struct addrinfo *info = list; info != NULL; info = info->ai_next) {
+        int fd = out->count < LISTENER_SOCKETS_MAX ? bind_one(info) : -1;
+        if (fd >= 0)
+            out->fds[out->count++] = fd;
+        else
+            error = errno;
+    }
+    freeaddrinfo(list);
+    if (out->count == 0)
+        return rc_fail(RC_CONFIG, "listen_tcp %s: %s", text, strerror(error));
+    return RC_OK;
+}
+
+/* ---- both */
+
+enum rc listener_bind(const struct server_config *config, struct listener_sockets *out)
+{
+    *out = (struct listener_sockets){.unix_fd = -1};
+    enum rc rc = RC_OK;
+    if (config->listen_unix != NULL)
+        rc = bind_unix(config, &out->unix_fd);
+    if (rc == RC_OK && config->listen_tcp != NULL)
+        rc = bind_tcp(config->listen_tcp, out);
+    if (rc != RC_OK)
+        listener_unbind(config, out);
+    return rc;
+}
+
+void listener_unbind(const struct server_config *config, const struct listener_sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++)
+        (void)close(sockets->fds[i]);
+    if (sockets->unix_fd < 0)
+        return;
+    (void)unlink(config->listen_unix);
+    (void)close(sockets->unix_fd);
+}
+
+unsigned listener_bound_port(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        return 0;
+    if (address.ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
+}

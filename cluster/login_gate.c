@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The login gate: a fixed number of lanes, a user always takes the same. */
+#include "cluster/login_gate.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "token/user.h"
+
+#define GATE_LANES  64U
+#define WAITING_MAX 256U
+
+struct gate_lane {
+    bool busy;
+    struct call *first;
+    struct call **last;
+};
+
+struct login_gate {
+    pthread_mutex_t lock;
+    unsigned waiting;
+    struct gate_lane lanes[GATE_LANES];
+};
+
+enum rc login_gate_new(struct login_gate **out)
+{
+    struct login_gate *gate = calloc(1, sizeof *gate);
+    if (gate == NULL)
+        return RC_NO_MEMORY;
+    (void)pthread_mutex_init(&gate->lock, NULL);
+    for (unsigned i = 0; i < GATE_LANES; i++)
+        gate->lanes[i].last = &gate->lanes[i].first;
+    *out = gate;
+    return RC_OK;
+}
+
+void login_gate_free(struct login_gate *gate)
+{
+    if (gate == NULL)
+        return;
+    (void)pthread_mutex_destroy(&gate->lock);
+    free(gate);
+}
+
+enum rc login_gate_enter(struct login_gate *gate, struct call *call, uint64_t key,
+                         bool *out_entered)
+{
+    struct gate_lane *lane = &gate->lanes[key % GATE_LANES];
+    (void)pthread_mutex_lock(&gate->lock);
+    bool full = lane->busy && gate->waiting >= WAITING_MAX;
+    *out_entered = !lane->busy;
+    if (!full) {
+        call->gate_key = key;
+        call->next = NULL;
+        if (lane->busy) {
+            *lane->last = call;
+            lane->last = &call->next;
+            gate->waiting++;
+        }
+        lane->busy = true;
+    }
+    (void)pthread_mutex_unlock(&gate->lock);
+    return full ? rc_fail(RC_OVERLOADED, "%u logins wait already", WAITING_MAX) : RC_OK;
+}
+
+struct call *login_gate_leave(struct login_gate *gate, struct call *call)
+{
+    struct gate_lane *lane = &gate->lanes[call->gate_key % GATE_LANES];
+    call->gate_key = 0;
+    (void)pthread_mutex_lock(&gate->lock);
+    struct call *following = lane->first;
+    if (following == NULL) {
+        lane->busy = false;
+    } else {
+        lane->first = following->next;
+        if (lane->first == NULL)
+            lane->last = &lane->first;
+        following->next = NULL;
+        gate->waiting--;
+    }
+    (void)pthread_mutex_unlock(&gate->lock);
+    return following;
+}
+
+static struct bytes pin_of(const struct call *call, uint64_t *slot, enum user_role *role,
+                           const char **name)
+{
+    const Qhsm__Request *request = call->request;
+    *name = NULL;
+    if (request->body_case == QHSM__REQUEST__BODY_INIT_TOKEN) {
+        *slot = request->init_token->slot;
+        *role = ROLE_SO;
+        return bytes_of(request->init_token->so_pin.data, request->init_token->so_pin.len);
+    }
+    if (request->body_case == QHSM__REQUEST__BODY_SET_PIN) {
+        *slot = request->set_pin->slot;
+        *role = request->set_pin->user_type == CKU_SO ? ROLE_SO : ROLE_USER;
+        return bytes_of(request->set_pin->old_pin.data, request->set_pin->old_pin.len);
+    }
+    *slot = request->login->slot;
+    *role = request->login->user_type == CKU_SO ? ROLE_SO : ROLE_USER;
+    if (request->login->user[0] != 0)
+        *name = request->login->user;
+    return bytes_of(request->login->pin.data, request->login->pin.len);
+}
+
+/* By the user that the PIN's grammar picks: a default user's PIN may hold a colon, so the text
+ * before one does not tell. Whoever names nobody shares a lane. */
+uint64_t login_gate_key(const struct call *call)
+{
+    uint64_t slot = 0;
+    enum user_role role = ROLE_NONE;
+    const char *name = NULL;
+    struct bytes pin = pin_of(call, &slot, &role, &name);
+    struct user_row user;
+    struct bytes password;
+    if (user_pick(call->service->hsm->state, slot, role, pin, name, &user, &password) != RC_OK) {
+        rc_detail_clear();
+        return GATE_LANES;
+    }
+    return user.id + 1;
+}
