@@ -205,8 +205,7 @@ static enum rc derive_value(struct hsm *hsm, const struct caller *caller,
         TRY(hsm_key(hsm, caller, handle, RC_KEY_HANDLE, &second->object));
         if (second->object->token != base->object->token)
             return rc_fail(RC_KEY_HANDLE, "the other key is of another token");
-        TRY(law_key_use(&base->token.policy, second->object, call->mech, LAW_DERIVE,
-                        caller->now_ms));
+        TRY(law_second_key(second->object, call->mech, caller->now_ms));
         TRY(key_get(hsm->keys, second->object, &second->key));
     }
     return mech_derive(call, base->key, second->key, caller->lane, len, out);

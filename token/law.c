@@ -105,7 +105,8 @@ static enum rc check_policy(const struct policy *policy, const struct mechanism 
 }
 
 /* PKCS#1 v1.5 and raw RSA answer differently for good and bad padding (Bleichenbacher); without
- * authentication a wrapped key can be changed bit by bit. */
+ * authentication a wrapped key can be changed bit by bit; a derivation that cuts or mixes the base
+ * key's own bytes lets them be guessed one by one. */
 static enum rc check_strict(const struct mechanism *mech, enum law_use use)
 {
     bool opens = use == LAW_DECRYPT || use == LAW_UNWRAP;
@@ -131,6 +132,8 @@ static enum rc check_strict(const struct mechanism *mech, enum law_use use)
                            mech->name);
         break;
     case FAMILY_AES_DERIVE:
+    case FAMILY_CONCAT:
+    case FAMILY_PREPEND:
     case FAMILY_XOR:
         return rc_fail(RC_MECHANISM,
                        "%s: the strict policy refuses derivations that show or "
@@ -155,6 +158,15 @@ enum rc law_key_use(const struct policy *policy, const struct object *key,
     TRY(check_dates(key, row, now_ms));
     TRY(check_policy(policy, mech, row->protects));
     return policy->strict ? check_strict(mech, use) : RC_OK;
+}
+
+enum rc law_second_key(const struct object *key, const struct mechanism *mech, uint64_t now_ms)
+{
+    const struct use_row *row = &uses[LAW_DERIVE];
+    if ((key->usage & row->usage) == 0)
+        return rc_fail(RC_KEY_FUNCTION, "%s of the other key is FALSE", row->name);
+    TRY(check_allowed(key, mech));
+    return check_dates(key, row, now_ms);
 }
 
 enum rc law_mechanism(const struct policy *policy, const struct mechanism *mech, CK_FLAGS flag)

@@ -26,6 +26,9 @@ enum law_use {
  * (now_ms), policy. */
 enum rc law_key_use(const struct policy *policy, const struct object *key,
                     const struct mechanism *mech, enum law_use use, uint64_t now_ms);
+/* The other key of a derivation (a salt, what is concatenated): CKA_DERIVE, CKA_ALLOWED_MECHANISMS
+ * and dates; type and size are the base key's alone. */
+enum rc law_second_key(const struct object *key, const struct mechanism *mech, uint64_t now_ms);
 /* Generation or digest: the mechanism has that flag and the policy allows it. */
 enum rc law_mechanism(const struct policy *policy, const struct mechanism *mech, CK_FLAGS flag);
 /* The parameter under the strict policy: short tags and IVs that the caller chose.
