@@ -138,7 +138,7 @@ static int run(const struct options *options, const struct server_config *config
     serve_signals(server, options->config, &signals);
     notify_send("STOPPING=1");
     server_stop(server);
-    log_info("stopped", "");
+    log_info("stopped", "by=signal");
     return 0;
 }
 
