@@ -39,7 +39,6 @@ void client_conn_close(struct client_conn *conn, bool polite)
     tls_close(conn, polite);
     endpoint_close(&conn->fd);
     conn->node = 0;
-    conn->is_raised = false;
     conn->is_reused = false;
 }
 
@@ -124,33 +123,11 @@ static enum rc exchange(struct client_conn *conn, Qhsm__Request *request, struct
     return rc;
 }
 
-/* Before its first accepted ticket a connection may carry small frames only; a request without a
- * body of weight shows the ticket first. */
-static enum rc raise_limit(struct client_conn *conn, const Qhsm__Request *wanted,
-                           struct arena *arena)
-{
-    Qhsm__Empty empty = QHSM__EMPTY__INIT;
-    Qhsm__Request request = QHSM__REQUEST__INIT;
-    request.ticket = wanted->ticket;
-    request.deadline_ms = wanted->deadline_ms;
-    request.body_case = QHSM__REQUEST__BODY_SLOTS;
-    request.slots = &empty;
-    Qhsm__Response *ignored = NULL;
-    enum rc rc = exchange(conn, &request, arena, &ignored);
-    arena_reset(arena);
-    return rc;
-}
-
 enum rc client_conn_exchange(struct client_conn *conn, Qhsm__Request *request, instant deadline,
                              struct arena *arena, Qhsm__Response **out)
 {
     set_deadline(conn, request, deadline);
-    bool has_ticket = request->ticket.len > 0;
-    if (!conn->is_raised && has_ticket &&
-        protobuf_c_message_get_packed_size(&request->base) > WIRE_FRAME_MAX_PUBLIC)
-        TRY(raise_limit(conn, request, arena));
     TRY(exchange(conn, request, arena, out));
-    conn->is_raised = conn->is_raised || (has_ticket && (*out)->rc == 0);
     conn->is_reused = true;
     return RC_OK;
 }

@@ -16,7 +16,6 @@ struct client_conn {
     unsigned endpoint;
     uint64_t node;
     size_t frame_max; /* of the daemon, as its hello said */
-    bool is_raised;   /* a ticket was accepted on it: large frames are allowed */
     bool is_reused;   /* has answered before this call */
     bool is_stranger; /* taken to be opened; may still be open to another endpoint */
     char release[64];

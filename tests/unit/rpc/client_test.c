@@ -2,6 +2,9 @@
 /* Calls to one daemon: deadlines, bad manners, the pool. */
 #include "rpc/client.h"
 
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -143,6 +146,31 @@ static void mute_daemon_at_hello_costs_the_connect_timeout(void)
     CU_ASSERT_PTR_NOT_NULL(strstr(rc_detail(), hsm.path));
     CU_ASSERT_PTR_NOT_NULL(strstr(rc_detail(), "no answer in time"));
     end();
+}
+
+/* A daemon that is stopped, not dead: its backlog is full and nobody accepts. */
+static void full_backlog_costs_the_connect_timeout(void)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "/tmp/qhsm-test-%d-full.sock",
+                   (int)getpid());
+    const struct sockaddr *at = (const struct sockaddr *)&address;
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    CU_ASSERT_EQUAL(bind(listener, at, sizeof address), 0);
+    CU_ASSERT_EQUAL(listen(listener, 0), 0);
+    int first = socket(AF_UNIX, SOCK_STREAM, 0);
+    CU_ASSERT_EQUAL(connect(first, at, sizeof address), 0);
+    (void)snprintf(hsm.endpoint, sizeof hsm.endpoint, "unix:%s", address.sun_path);
+    struct fake_hsm *const hsms[] = {&hsm};
+    fake_client_init(&client, hsms, 1);
+    uint64_t start = now_ms();
+    UNIT_RC(call(), RC_UNAVAILABLE);
+    check_took(start, 300);
+    CU_ASSERT_PTR_NOT_NULL(strstr(rc_detail(), "timed out"));
+    fake_client_clear(&client);
+    (void)close(first);
+    (void)close(listener);
+    (void)unlink(address.sun_path);
 }
 
 static void daemon_that_is_not_there_is_named_with_the_reason(void)
@@ -324,6 +352,7 @@ UNIT_SUITE("client", UNIT_CASE(call_is_answered_and_the_connection_kept),
            UNIT_CASE(mute_daemon_costs_the_call_timeout_and_no_more),
            UNIT_CASE(trickling_daemon_costs_the_call_timeout_and_no_more),
            UNIT_CASE(mute_daemon_at_hello_costs_the_connect_timeout),
+           UNIT_CASE(full_backlog_costs_the_connect_timeout),
            UNIT_CASE(daemon_that_is_not_there_is_named_with_the_reason),
            UNIT_CASE(daemon_that_refuses_the_hello_says_why),
            UNIT_CASE(daemon_of_another_version_is_refused),

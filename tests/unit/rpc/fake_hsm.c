@@ -198,7 +198,7 @@ static void *connection_main(void *data)
 {
     struct peer *peer = data;
     bool ready = true;
-    if (peer->hsm->tls != NULL) {
+    if (peer->hsm->tls != NULL && !peer->hsm->forgets_tls) {
         peer->ssl = SSL_new(peer->hsm->tls);
         ready = SSL_set_fd(peer->ssl, peer->fd) == 1 && SSL_accept(peer->ssl) == 1;
     }

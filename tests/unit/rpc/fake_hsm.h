@@ -39,6 +39,7 @@ struct fake_hsm {
     atomic_uint answer_rc;
     atomic_ulong applied_index;
     atomic_uint delay_ms;
+    atomic_bool forgets_tls;
     /* what was seen */
     atomic_uint accepted;
     atomic_uint served;
