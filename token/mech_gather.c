@@ -57,7 +57,6 @@ enum rc mech_gather_final(struct operation *operation, struct bytes data, struct
     TRY(buf_append(&gather->data, data));
     const struct mech_work work = {.call = &gather->call,
                                    .op = operation->op,
-                                   .key = operation->key,
                                    .data = buf_bytes(&gather->data),
                                    .out_iv = &no_iv};
     return gather->kind.run(gather->context, &work, out);

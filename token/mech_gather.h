@@ -6,7 +6,7 @@
 
 #include "token/mech_aes.h"
 
-/* The one-shot of the mode, on a context made for `setup`. `work` has no lane. */
+/* The one-shot of the mode, on a context made for `setup`. `work` has neither lane nor key. */
 struct gather_kind {
     enum rc (*run)(EVP_CIPHER_CTX *context, const struct mech_work *work, struct buf *out);
     struct aes_setup setup;

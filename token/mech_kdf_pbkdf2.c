@@ -70,12 +70,25 @@ static enum rc derive(const struct mech_call *call, struct key *base, struct key
     return mech_kdf_give(&derived, value_len, out);
 }
 
+/* The template says what kind of key it is to be, which may have lengths of its own. */
+static enum rc check_value(const struct secret *value, struct attrs wanted)
+{
+    struct key *key = NULL;
+    CK_ULONG type = CKK_GENERIC_SECRET;
+    const struct attr attr = {.type = CKA_VALUE, .value = secret_expose(value)};
+    (void)attrs_get_ulong(wanted, CKA_KEY_TYPE, &type);
+    enum rc rc = key_parse(CKO_SECRET_KEY, type, (struct attrs){.ptr = &attr, .count = 1}, &key);
+    key_free(key);
+    return rc;
+}
+
 static enum rc generate(const struct mech_call *call, struct attrs wanted, struct material *out)
 {
     AUTO_SECRET value = SECRET_INIT;
     CK_ULONG len = 0;
     (void)attrs_get_ulong(wanted, CKA_VALUE_LEN, &len);
     TRY(derive(call, NULL, NULL, 0, len, &value));
+    TRY(check_value(&value, wanted));
     return mech_secret_material(&value, out);
 }
 

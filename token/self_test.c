@@ -219,7 +219,7 @@ static enum rc test_random(void)
     uint8_t second[32];
     TRY(random_bytes(first, sizeof first));
     TRY(random_bytes(second, sizeof second));
-    if (memcmp(first, second, sizeof first) != 0)
+    if (!bytes_equal(bytes_of(first, sizeof first), bytes_of(second, sizeof second)))
         return RC_OK;
     return self_test_failed("random numbers", "the same twice");
 }
