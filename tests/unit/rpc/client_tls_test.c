@@ -246,6 +246,24 @@ static void child_leaves_the_parents_session_alone(void)
     end();
 }
 
+/* An engine's or provider's clean-up may finalise the module after libcrypto is gone. */
+static void client_can_be_freed_after_libcrypto_is_gone(void)
+{
+    issue_good();
+    begin();
+    UNIT_OK(call());
+    pid_t child = fork();
+    if (child == 0) {
+        OPENSSL_cleanup();
+        CU_ASSERT(tls_library_gone());
+        rpc_client_free(client.rpc);
+        OSSL_LIB_CTX *lib = NULL;
+        _exit(tls_library_gone() && tls_library_new(&lib) == RC_TLS ? 0 : 1);
+    }
+    CU_ASSERT_EQUAL(child_status(child), 0);
+    end();
+}
+
 static atomic_bool busy_stop;
 
 static void *busy_main(void *data)
@@ -306,5 +324,6 @@ UNIT_SUITE("client_tls", UNIT_CASE(call_goes_through_and_the_connection_is_kept)
            UNIT_CASE(no_sigpipe_is_raised_by_a_peer_that_went_away),
            UNIT_CASE(error_queue_of_the_host_is_left_as_it_was),
            UNIT_CASE(goodbye_is_said_at_the_end), UNIT_CASE(child_leaves_the_parents_session_alone),
+           UNIT_CASE(client_can_be_freed_after_libcrypto_is_gone),
            UNIT_CASE(forks_amid_calls_of_other_threads_hang_nobody),
            UNIT_CASE(probe_tells_when_the_daemons_certificate_ends));
