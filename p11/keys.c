@@ -61,9 +61,8 @@ static void how_add_param(const struct making *making, struct remote_how *how)
 static enum rc make(struct call *call, Qhsm__Request *request, const struct remote_how *how,
                     size_t count, CK_OBJECT_HANDLE *out)
 {
-    request->sequence = rpc_sequence(call->library->rpc);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    TRY(remote_call(call, request, how, QHSM__RESPONSE__BODY_OBJECT, &reply));
+    TRY(remote_mutate(call, request, how, QHSM__RESPONSE__BODY_OBJECT, &reply));
     return remote_objects(call, reply.reply.msg->object, count, out);
 }
 

@@ -9,7 +9,6 @@
 
 #include "p11/library_fork.h"
 #include "p11/trace.h"
-#include "rpc/tls.h"
 
 #define CLIENT_NAME "libqhsm-pkcs11 " QHSM_VERSION
 
@@ -76,9 +75,7 @@ static struct library *state_take(void)
 
 static void state_empty(struct library *library)
 {
-    if (library->rpc != NULL && tls_library_gone())
-        rpc_client_abandon(library->rpc);
-    else if (library->rpc != NULL)
+    if (library->rpc != NULL)
         rpc_client_free(library->rpc);
     library->rpc = NULL;
     session_table_clear(&library->sessions);
@@ -121,6 +118,7 @@ static enum rc state_fill(struct library *library, struct library *parent)
     }
     TRY(open_trace(library));
     TRY(random_application(library->application));
+    library->shares_application = false;
     if (parent != NULL && library_fork_inherits(library->config))
         library_fork_carry_login(library, parent);
     return rpc_client_new(library->config, CLIENT_NAME, library->application, &library->rpc);

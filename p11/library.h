@@ -24,6 +24,7 @@ struct library {
     atomic_uint users;     /* calls inside */
     _Atomic pid_t pid;     /* the process that it belongs to */
     uint8_t application[16];
+    bool shares_application; /* with the parent, which counts its changes: ours have no sequence */
     struct client_config *config;
     struct rpc_client *rpc;
     int trace_fd;

@@ -26,9 +26,8 @@ static enum rc ask_login(struct call *call, CK_USER_TYPE type, ProtobufCBinaryDa
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_LOGIN;
     request.login = &body;
-    request.sequence = rpc_sequence(call->library->rpc);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    TRY(remote_call(call, &request, NULL, QHSM__RESPONSE__BODY_LOGIN, &reply));
+    TRY(remote_mutate(call, &request, NULL, QHSM__RESPONSE__BODY_LOGIN, &reply));
     const ProtobufCBinaryData *ticket = &reply.reply.msg->login->ticket;
     return ticket_new(bytes_of(ticket->data, ticket->len), out);
 }
@@ -182,9 +181,8 @@ static enum rc init_token(struct call *call, CK_SLOT_ID slot_id, ProtobufCBinary
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_INIT_TOKEN;
     request.init_token = &body;
-    request.sequence = rpc_sequence(call->library->rpc);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    enum rc rc = remote_call(call, &request, NULL, QHSM__RESPONSE__BODY__NOT_SET, &reply);
+    enum rc rc = remote_mutate(call, &request, NULL, QHSM__RESPONSE__BODY__NOT_SET, &reply);
     token_cache_clear(&call->library->tokens);
     facts_cache_clear(&call->library->facts);
     return rc;
@@ -213,9 +211,8 @@ static enum rc init_pin(struct call *call, ProtobufCBinaryData pin)
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_INIT_PIN;
     request.init_pin = &body;
-    request.sequence = rpc_sequence(call->library->rpc);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    enum rc rc = remote_call(call, &request, NULL, QHSM__RESPONSE__BODY__NOT_SET, &reply);
+    enum rc rc = remote_mutate(call, &request, NULL, QHSM__RESPONSE__BODY__NOT_SET, &reply);
     token_cache_clear(&call->library->tokens);
     return rc;
 }
@@ -256,9 +253,8 @@ static enum rc set_pin(struct call *call, ProtobufCBinaryData old_pin, ProtobufC
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_SET_PIN;
     request.set_pin = &body;
-    request.sequence = rpc_sequence(call->library->rpc);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    TRY(remote_call(call, &request, NULL, QHSM__RESPONSE__BODY__NOT_SET, &reply));
+    TRY(remote_mutate(call, &request, NULL, QHSM__RESPONSE__BODY__NOT_SET, &reply));
     token_cache_clear(&call->library->tokens);
     return role == ROLE_NONE ? RC_OK : renew_login(call, type, new_pin);
 }

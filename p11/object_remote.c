@@ -19,9 +19,8 @@ enum rc object_check_writable(const struct call *call, struct attrs wanted)
 static enum rc make_one(struct call *call, Qhsm__Request *request, const struct remote_how *how,
                         CK_OBJECT_HANDLE *out)
 {
-    request->sequence = rpc_sequence(call->library->rpc);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    TRY(remote_call(call, request, how, QHSM__RESPONSE__BODY_OBJECT, &reply));
+    TRY(remote_mutate(call, request, how, QHSM__RESPONSE__BODY_OBJECT, &reply));
     return remote_objects(call, reply.reply.msg->object, 1, out);
 }
 
@@ -67,10 +66,9 @@ enum rc object_remote_destroy(struct call *call, CK_OBJECT_HANDLE handle)
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_DESTROY_OBJECT;
     request.destroy_object = &body;
-    request.sequence = rpc_sequence(call->library->rpc);
     struct remote_how how = how_of(handle);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    return remote_call(call, &request, &how, QHSM__RESPONSE__BODY__NOT_SET, &reply);
+    return remote_mutate(call, &request, &how, QHSM__RESPONSE__BODY__NOT_SET, &reply);
 }
 
 /* A changed session object comes back sealed anew. */
@@ -94,10 +92,9 @@ enum rc object_remote_set(struct call *call, CK_OBJECT_HANDLE handle, struct att
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_SET_ATTRIBUTES;
     request.set_attributes = &body;
-    request.sequence = rpc_sequence(call->library->rpc);
     struct remote_how how = how_of(handle);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    TRY(remote_call(call, &request, &how, QHSM__RESPONSE__BODY__NOT_SET, &reply));
+    TRY(remote_mutate(call, &request, &how, QHSM__RESPONSE__BODY__NOT_SET, &reply));
     return take_changed(call, handle, reply.reply.msg);
 }
 

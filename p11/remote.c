@@ -79,6 +79,19 @@ enum rc remote_call(struct call *call, Qhsm__Request *request, const struct remo
     return rc;
 }
 
+enum rc remote_mutate(struct call *call, Qhsm__Request *request, const struct remote_how *how,
+                      Qhsm__Response__BodyCase expected, struct remote_reply *out)
+{
+    struct remote_how own = {.repeat = RPC_REPEAT_SAFE};
+    if (how != NULL)
+        own = *how;
+    if (call->library->shares_application)
+        own.repeat = RPC_REPEAT_NEVER;
+    else
+        request->sequence = rpc_sequence(call->library->rpc);
+    return remote_call(call, request, &own, expected, out);
+}
+
 enum rc remote_facts(struct call *call, CK_OBJECT_HANDLE handle, struct facts **out)
 {
     *out = facts_cache_get(&call->library->facts, handle);

@@ -45,6 +45,10 @@ struct remote_how {
 enum rc remote_call(struct call *call, Qhsm__Request *request, const struct remote_how *how,
                     Qhsm__Response__BodyCase expected, struct remote_reply *out);
 
+/* The same for a change: with a sequence, so that a repeated request is done once. */
+enum rc remote_mutate(struct call *call, Qhsm__Request *request, const struct remote_how *how,
+                      Qhsm__Response__BodyCase expected, struct remote_reply *out);
+
 /* Key facts from the cache or the daemon; *out is a new reference. RC_OBJECT_HANDLE. */
 enum rc remote_facts(struct call *call, CK_OBJECT_HANDLE handle, struct facts **out);
 
