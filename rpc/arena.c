@@ -27,9 +27,9 @@ struct arena {
 
 static struct block *block_new(size_t cap)
 {
-    struct block *block = malloc(sizeof *block + cap);
+    struct block *block = calloc(1, sizeof *block + cap);
     if (block != NULL)
-        *block = (struct block){.cap = cap};
+        block->cap = cap;
     return block;
 }
 

@@ -173,7 +173,7 @@ static enum rc open_socket(struct client_conn *conn, const struct client_peer *p
                            const struct endpoint *endpoint, instant deadline)
 {
     struct endpoint_options options = {.deadline = deadline,
-                                       .receive_ms = peer->config->call_timeout_ms,
+                                       .receive_ms = peer->receive_ms,
                                        .dead_ms = peer->config->connect_timeout_ms};
     TRY(endpoint_connect(endpoint, &options, &conn->fd));
     conn->deadline = deadline;

@@ -37,7 +37,8 @@ struct client_peer {
     const struct client_config *config;
     const char *client_name;
     const uint8_t *application;
-    struct client_tls *tls; /* NULL for a Unix socket */
+    struct client_tls *tls;   /* NULL for a Unix socket */
+    unsigned long receive_ms; /* how long a receive may rest in the kernel: the usual deadline */
 };
 
 void client_conn_init(struct client_conn *conn);

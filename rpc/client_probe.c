@@ -41,8 +41,10 @@ static enum rc probe_endpoint(const struct client_config *config, const struct e
                               struct rpc_probe *out)
 {
     static const uint8_t nobody[16];
-    struct client_peer peer = {
-        .config = config, .client_name = "qhsm probe", .application = nobody};
+    struct client_peer peer = {.config = config,
+                               .client_name = "qhsm probe",
+                               .application = nobody,
+                               .receive_ms = config->call_timeout_ms};
     if (endpoint->is_tcp)
         TRY(client_tls_new(config, &peer.tls));
     struct client_conn conn;

@@ -170,6 +170,37 @@ static void lost_daemon_costs_no_call_and_is_found_again(void)
     end();
 }
 
+static void mute_daemon_is_given_a_third_of_the_time(void)
+{
+    begin();
+    UNIT_OK(call());
+    first.manners = HSM_MUTE;
+    uint64_t start = now_ms();
+    UNIT_OK(call());
+    uint64_t took = now_ms() - start;
+    CU_ASSERT(took >= 195 && took < 350);
+    CU_ASSERT_EQUAL(second.served, 1);
+    end();
+}
+
+static void mute_daemon_keeps_a_mutation_to_the_end(void)
+{
+    begin();
+    first.manners = HSM_MUTE;
+    Qhsm__Empty empty = QHSM__EMPTY__INIT;
+    Qhsm__Request request = QHSM__REQUEST__INIT;
+    request.sequence = rpc_sequence(client.rpc);
+    request.body_case = QHSM__REQUEST__BODY_LOGOUT;
+    request.logout = &empty;
+    struct rpc_reply reply;
+    uint64_t start = now_ms();
+    UNIT_RC(rpc_call(client.rpc, &request, RPC_REPEAT_SAFE, &reply), RC_DEADLINE);
+    CU_ASSERT(now_ms() - start >= 595);
+    CU_ASSERT_EQUAL(second.served, 0);
+    rpc_reply_clear(client.rpc, &reply);
+    end();
+}
+
 static void all_endpoints_and_their_reasons_are_named(void)
 {
     begin();
@@ -288,6 +319,8 @@ UNIT_SUITE("client_failover", UNIT_CASE(idle_connection_that_went_stale_is_repla
            UNIT_CASE(request_that_kills_every_daemon_is_not_carried_on_for_ever),
            UNIT_CASE(first_endpoint_is_used_while_it_answers), UNIT_CASE(own_zone_comes_first),
            UNIT_CASE(lost_daemon_costs_no_call_and_is_found_again),
+           UNIT_CASE(mute_daemon_is_given_a_third_of_the_time),
+           UNIT_CASE(mute_daemon_keeps_a_mutation_to_the_end),
            UNIT_CASE(all_endpoints_and_their_reasons_are_named),
            UNIT_CASE(trouble_of_one_daemon_sends_the_call_to_the_next),
            UNIT_CASE(trouble_of_all_daemons_is_told_with_their_own_code),
