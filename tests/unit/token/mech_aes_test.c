@@ -117,6 +117,33 @@ static void ccm_notices_every_turned_bit_and_cut(void)
     every_turned_bit_is_noticed_by("CKM_AES_CCM");
 }
 
+/* NIST SP 800-38C, C.4: 65536 bytes of additional data, whose length has an encoding of its own. */
+static void ccm_takes_long_additional_data(void)
+{
+    static const uint8_t want[] = {0x69, 0x91, 0x5d, 0xad, 0x1e, 0x84, 0xc6, 0x37, 0x6a, 0x68,
+                                   0xc2, 0x96, 0x7e, 0x4d, 0xab, 0x61, 0x5a, 0xe0, 0xfd, 0x1f,
+                                   0xae, 0xc4, 0x4c, 0xc4, 0x84, 0x82, 0x85, 0x29, 0x46, 0x3c,
+                                   0xcf, 0x72, 0xb4, 0xac, 0x6b, 0xec, 0x93, 0xe8, 0x59, 0x8e,
+                                   0x7f, 0x0d, 0xad, 0xbc, 0xea, 0x5b};
+    static uint8_t aad[65536];
+    uint8_t bytes[64];
+    AUTO_BUF out = BUF_INIT;
+    struct key *key = NULL;
+    struct mech_call call = fixture_call("CKM_AES_CCM", 32);
+    for (size_t i = 0; i < sizeof aad; i++)
+        aad[i] = (uint8_t)i;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (uint8_t)(i + 0x10);
+    const struct attr value = {.type = CKA_VALUE, .value = bytes_of(bytes + 0x30, 16)};
+    UNIT_OK(key_parse(CKO_SECRET_KEY, CKK_AES, (struct attrs){.ptr = &value, .count = 1}, &key));
+    call.u.ccm.nonce = bytes_of(bytes, 13);
+    call.u.ccm.aad = bytes_of(aad, sizeof aad);
+    call.u.ccm.mac_len = 14;
+    UNIT_OK(fixture_parts(&call, CRYPT_ENCRYPT, key, bytes_of(bytes + 0x10, 32), BYTES_NONE, &out));
+    CU_ASSERT_TRUE(bytes_equal(buf_bytes(&out), bytes_of(want, sizeof want)));
+    key_free(key);
+}
+
 static void padding_errors_are_all_the_same(void)
 {
     AUTO_BUF sealed = BUF_INIT;
@@ -393,7 +420,7 @@ UNIT_SUITE("token/mech_aes", UNIT_CASE(parts_give_what_the_whole_gives_at_every_
            UNIT_CASE(a_failed_use_leaves_the_context_ready_for_the_next),
            UNIT_CASE(gcm_notices_every_turned_bit_and_cut),
            UNIT_CASE(ccm_notices_every_turned_bit_and_cut),
-           UNIT_CASE(padding_errors_are_all_the_same),
+           UNIT_CASE(ccm_takes_long_additional_data), UNIT_CASE(padding_errors_are_all_the_same),
            UNIT_CASE(gcm_decryption_gives_nothing_out_before_the_tag),
            UNIT_CASE(what_is_held_back_is_bounded),
            UNIT_CASE(gcm_takes_every_iv_length_and_tag_length),

@@ -11,14 +11,14 @@
 
 void vector_fail(const struct vector *vector, const char *format, ...)
 {
+    char text[512];
     const char *mechanism = vector_text(vector, "mechanism");
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "%s:%u: %s: ", vector->path, vector->number,
-            mechanism == NULL ? "?" : mechanism);
-    vfprintf(stderr, format, args);
-    fprintf(stderr, " %s\n", rc_detail());
+    (void)vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    fprintf(stderr, "%s:%u: %s: %s %s\n", vector->path, vector->number,
+            mechanism == NULL ? "?" : mechanism, text, rc_detail());
     rc_detail_clear();
     CU_FAIL("vector");
 }
@@ -90,50 +90,36 @@ static void take(struct parse *parse, char *line, unsigned number)
 }
 
 /* A backslash at the end joins the next line. */
-static bool read_line(FILE *file, char **line, size_t *cap, unsigned *number)
+static bool read_line(FILE *file, struct buf *line, unsigned *number)
 {
-    size_t have = 0;
     char *part = NULL;
-    size_t part_cap = 0;
+    size_t cap = 0;
     bool more = true;
-    while (more) {
-        ssize_t len = getline(&part, &part_cap, file);
-        if (len < 0)
-            break;
+    UNIT_OK(buf_resize(line, 0));
+    while (more && getline(&part, &cap, file) >= 0) {
+        const char *text = trim(part);
+        size_t len = strlen(text);
         ++*number;
-        char *text = trim(part);
-        size_t text_len = strlen(text);
-        more = text_len > 0 && text[text_len - 1] == '\\';
-        if (more)
-            text[--text_len] = 0;
-        if (have + text_len + 1 > *cap) {
-            *cap = 2 * (have + text_len + 1);
-            *line = realloc(*line, *cap);
-        }
-        memcpy(*line + have, text, text_len + 1);
-        have += text_len;
-        if (!more) {
-            free(part);
-            return true;
-        }
+        more = len > 0 && text[len - 1] == '\\';
+        UNIT_OK(buf_append(line, bytes_of(text, more ? len - 1 : len)));
     }
+    bool any = !more || line->len > 0;
     free(part);
-    return have > 0;
+    UNIT_OK(buf_put_u8(line, 0));
+    return any;
 }
 
 void vector_file_each(const char *path, void (*run)(const struct vector *vector, void *context),
                       void *context)
 {
     struct parse parse = {.vector = {.path = path}, .run = run, .context = context};
+    AUTO_BUF line = BUF_INIT;
+    unsigned number = 0;
     FILE *file = fopen(path, "re");
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    char *line = NULL;
-    size_t cap = 0;
-    unsigned number = 0;
-    while (read_line(file, &line, &cap, &number))
-        take(&parse, line, number);
+    while (read_line(file, &line, &number))
+        take(&parse, (char *)line.ptr, number);
     flush(&parse);
-    free(line);
     (void)fclose(file);
 }
 
