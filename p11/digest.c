@@ -57,7 +57,7 @@ static enum rc algorithm_get(struct digest_library *library, enum digest_id id, 
 
 enum rc digest_begin(struct digest_library *library, struct digest *digest, enum digest_id id)
 {
-    const EVP_MD *algorithm;
+    const EVP_MD *algorithm = NULL;
     TRY(algorithm_get(library, id, &algorithm));
     if (digest->context == NULL)
         digest->context = EVP_MD_CTX_new();

@@ -88,7 +88,7 @@ CK_RV C_Login(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR_PTR
     struct call call;
     enum rc rc = call_begin_session(&call, FN_C_Login, hSession);
     trace_note(&call.trace, " user_type=%lu pin=***", userType);
-    ProtobufCBinaryData pin;
+    ProtobufCBinaryData pin = {0};
     if (rc == RC_OK)
         rc = pin_of(pPin, ulPinLen, &pin);
     if (rc == RC_OK)
@@ -114,7 +114,7 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR
     char name[USER_NAME_ROOM];
     enum rc rc = call_begin_session(&call, FN_C_LoginUser, hSession);
     trace_note(&call.trace, " user_type=%lu pin=***", userType);
-    ProtobufCBinaryData pin;
+    ProtobufCBinaryData pin = {0};
     if (rc == RC_OK)
         rc = pin_of(pPin, ulPinLen, &pin);
     if (rc == RC_OK)
@@ -194,7 +194,7 @@ CK_RV C_InitToken(CK_SLOT_ID slotID, CK_UTF8CHAR_PTR pPin, CK_ULONG ulPinLen,
     struct call call;
     enum rc rc = call_begin(&call, FN_C_InitToken);
     trace_note(&call.trace, " slot=%lu pin=***", slotID);
-    ProtobufCBinaryData pin;
+    ProtobufCBinaryData pin = {0};
     if (rc == RC_OK)
         rc = pin_of(pPin, ulPinLen, &pin);
     if (rc == RC_OK)
@@ -221,7 +221,7 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pPin, CK_ULONG ulPin
 {
     struct call call;
     enum rc rc = call_begin_session(&call, FN_C_InitPIN, hSession);
-    ProtobufCBinaryData pin;
+    ProtobufCBinaryData pin = {0};
     if (rc == RC_OK)
         rc = pin_of(pPin, ulPinLen, &pin);
     if (rc == RC_OK)
@@ -264,8 +264,8 @@ CK_RV C_SetPIN(CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pOldPin, CK_ULONG ulO
 {
     struct call call;
     enum rc rc = call_begin_session(&call, FN_C_SetPIN, hSession);
-    ProtobufCBinaryData old_pin;
-    ProtobufCBinaryData new_pin;
+    ProtobufCBinaryData old_pin = {0};
+    ProtobufCBinaryData new_pin = {0};
     if (rc == RC_OK)
         rc = pin_of(pOldPin, ulOldLen, &old_pin);
     if (rc == RC_OK)
