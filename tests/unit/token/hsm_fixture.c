@@ -109,11 +109,19 @@ void fixture_close(struct fixture *fixture)
     fixture->hsm = NULL;
 }
 
+static struct fixture shared;
+
+static void close_shared(void)
+{
+    fixture_close(&shared);
+}
+
 struct fixture *fixture_shared(void)
 {
-    static struct fixture shared;
-    if (shared.hsm == NULL)
+    if (shared.hsm == NULL) {
         fixture_open(&shared);
+        (void)atexit(close_shared);
+    }
     return &shared;
 }
 
