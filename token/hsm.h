@@ -86,6 +86,10 @@ enum rc hsm_user_create(struct hsm *hsm, const struct caller *caller, const char
 enum rc hsm_user_change(struct hsm *hsm, const struct caller *caller, const char *name,
                         enum user_change change, struct bytes pin,
                         struct mutation *out); /* POOL; SO */
+/* The token's law, by its SO; voids every ticket of the token. RC_BAD_ARGUMENT for limits that
+ * nobody could meet. */
+enum rc hsm_policy_set(struct hsm *hsm, const struct caller *caller, const struct policy *policy,
+                       struct mutation *out);
 
 /* Objects. */
 enum rc hsm_create_object(struct hsm *hsm, const struct caller *caller, uint64_t slot,

@@ -327,3 +327,17 @@ enum rc hsm_user_change(struct hsm *hsm, const struct caller *caller, const char
     }
     return put_user(caller, &user, user.version, out);
 }
+
+enum rc hsm_policy_set(struct hsm *hsm, const struct caller *caller, const struct policy *policy,
+                       struct mutation *out)
+{
+    struct token_row token;
+    TRY(so_token(hsm, caller, &token));
+    if (policy->pin_len_min == 0 || policy->pin_len_max < policy->pin_len_min)
+        return rc_fail(RC_BAD_ARGUMENT, "PINs of %u to %u bytes", policy->pin_len_min,
+                       policy->pin_len_max);
+    if (policy->pin_tries_max == 0)
+        return rc_fail(RC_BAD_ARGUMENT, "no limit of wrong PINs");
+    struct effect_head head = hsm_head(caller);
+    return effect_policy_put(&out->effect, &head, token.number, policy);
+}

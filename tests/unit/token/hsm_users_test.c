@@ -286,7 +286,37 @@ static void a_context_specific_login_tries_the_PIN_of_who_is_logged_in(void)
     fixture_close(&fixture);
 }
 
-UNIT_SUITE("token/hsm_users", UNIT_CASE(a_login_gives_a_ticket_of_user_and_token),
+static int policy_set(struct caller *caller, const struct policy *policy)
+{
+    struct mutation made = MUTATION_INIT;
+    enum rc rc = hsm_policy_set(fixture.hsm, caller, policy, &made);
+    return fixture_done(&fixture, caller, rc, &made, NULL);
+}
+
+static void the_SO_sets_the_policy_and_that_voids_tickets(void)
+{
+    struct policy policy = policy_default();
+    struct token_row token;
+    fixture_open(&fixture);
+    policy.strict = true;
+    policy.pin_len_min = 6;
+    UNIT_RC(policy_set(&fixture.user, &policy), RC_NOT_LOGGED_IN);
+    UNIT_OK(policy_set(&fixture.so, &policy));
+    UNIT_OK(state_token(fixture.hsm->state, 1, &token));
+    CU_ASSERT_TRUE(token.policy.strict);
+    UNIT_RC(check(&fixture.user), RC_TICKET_VOID);
+    UNIT_OK(fixture_login(&fixture, &fixture.so, CKU_SO, NULL, FIXTURE_SO_PIN));
+    UNIT_RC(init_pin(&fixture.so, "12345"), RC_PIN_LEN);
+    policy.pin_tries_max = 0;
+    UNIT_RC(policy_set(&fixture.so, &policy), RC_BAD_ARGUMENT);
+    policy = policy_default();
+    policy.pin_len_max = 1;
+    UNIT_RC(policy_set(&fixture.so, &policy), RC_BAD_ARGUMENT);
+    fixture_close(&fixture);
+}
+
+UNIT_SUITE("token/hsm_users", UNIT_CASE(the_SO_sets_the_policy_and_that_voids_tickets),
+           UNIT_CASE(a_login_gives_a_ticket_of_user_and_token),
            UNIT_CASE(a_wrong_PIN_is_counted_before_it_is_answered),
            UNIT_CASE(a_right_PIN_is_an_effect_too),
            UNIT_CASE(ten_wrong_PINs_lock_the_user_and_void_the_tickets), UNIT_CASE(InitPIN_unlocks),
