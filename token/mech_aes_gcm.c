@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* AES-GCM, SP 800-38D: the tag follows the data (PKCS#11 3.1 6.13.3); decryption gives nothing out
  * before the tag has been verified. */
+#include "token/mech_aes_gcm_long.h"
 #include "token/mech_gather.h"
-
-#define GCM_IV_MAX 128U /* libcrypto's; also that of other HSMs */
 
 /* The vendor's row, CloudHSM's: the HSM makes the IV when it encrypts. */
 static bool makes_iv(const struct mechanism *mech)
@@ -105,8 +104,15 @@ static enum rc gcm_open(const struct gcm *gcm, struct bytes data, struct buf *ou
     return rc;
 }
 
+static bool is_long(const struct mech_call *call)
+{
+    return call->u.gcm.iv.len > GCM_IV_SHORT_MAX;
+}
+
 static struct aes_setup setup_of(const struct mech_call *call, bool encrypt)
 {
+    if (is_long(call))
+        return (struct aes_setup){.mode = AES_ECB, .encrypt = true};
     size_t iv_len = call->u.gcm.iv.len == 0 ? GCM_IV_DEFAULT : call->u.gcm.iv.len;
     return (struct aes_setup){.mode = AES_GCM, .encrypt = encrypt, .iv_len = (uint8_t)iv_len};
 }
@@ -123,6 +129,8 @@ static enum rc make_iv(const struct mech_call *call, uint8_t iv[GCM_IV_DEFAULT],
 static enum rc run(EVP_CIPHER_CTX *context, const struct mech_work *work, struct buf *out)
 {
     const struct mech_call *call = work->call;
+    if (is_long(call))
+        return mech_aes_gcm_long(context, work, out);
     uint8_t iv[GCM_IV_DEFAULT];
     struct bytes data = work->data;
     struct gcm gcm = {.context = context,
@@ -153,13 +161,14 @@ static enum rc crypt(const struct mech_work *work, struct buf *out)
     return run(context, work, out);
 }
 
-/* Multi-part. Encrypting streams; decrypting, and an IV that precedes the data, are gathered. */
+/* Multi-part. Encrypting streams; decrypting, an IV that precedes the data and a long one are
+ * gathered. */
 static enum rc begin(const struct mech_call *call, struct buf *out_iv, struct operation *operation)
 {
     struct gather_kind kind = {.run = run, .setup = setup_of(call, operation->op == CRYPT_ENCRYPT)};
     struct gather *gather = NULL;
     TRY(mech_gather_begin(call, &kind, operation, &gather));
-    if (operation->op != CRYPT_ENCRYPT || call->u.gcm.iv.len == 0)
+    if (operation->op != CRYPT_ENCRYPT || call->u.gcm.iv.len == 0 || is_long(call))
         return RC_OK;
     uint8_t iv[GCM_IV_DEFAULT];
     struct gcm gcm = {.context = gather->context, .iv = call->u.gcm.iv, .aad = call->u.gcm.aad};

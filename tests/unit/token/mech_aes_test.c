@@ -107,6 +107,29 @@ static void every_turned_bit_is_noticed_by(const char *name)
     key_free(key);
 }
 
+static void gcm_with_a_long_iv_notices_every_turned_bit(void)
+{
+    struct key *key = fixture_key(CKK_AES, 32);
+    struct mech_call call = fixture_call("CKM_AES_GCM", 0);
+    AUTO_BUF sealed = BUF_INIT;
+    call.u.gcm.iv = bytes_of(fixture_data(), 256);
+    UNIT_OK(fixture_crypt(&call, CRYPT_ENCRYPT, key, bytes_of(fixture_data(), 30), BYTES_NONE,
+                          &sealed));
+    for (size_t bit = 0; bit < 8 * sealed.len; bit++) {
+        AUTO_BUF out = BUF_INIT;
+        sealed.ptr[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        UNIT_RC(fixture_parts(&call, CRYPT_DECRYPT, key, buf_bytes(&sealed), BYTES_NONE, &out),
+                RC_ENCRYPTED_DATA);
+        CU_ASSERT_EQUAL(out.len, 0);
+        sealed.ptr[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    AUTO_BUF out = BUF_INIT;
+    UNIT_RC(
+        fixture_parts(&call, CRYPT_DECRYPT, key, bytes_of(fixture_data(), 15), BYTES_NONE, &out),
+        RC_ENCRYPTED_DATA_LEN);
+    key_free(key);
+}
+
 static void gcm_notices_every_turned_bit_and_cut(void)
 {
     every_turned_bit_is_noticed_by("CKM_AES_GCM");
@@ -210,7 +233,7 @@ static void what_is_held_back_is_bounded(void)
 static void gcm_takes_every_iv_length_and_tag_length(void)
 {
     struct key *key = fixture_key(CKK_AES, 32);
-    for (size_t len = 1; len <= 128; len++) {
+    for (size_t len = 1; len <= 256; len++) {
         AUTO_BUF sealed = BUF_INIT;
         AUTO_BUF back = BUF_INIT;
         struct mech_call call = fixture_call("CKM_AES_GCM", 0);
@@ -418,6 +441,7 @@ static void lanes_work_side_by_side_on_one_key(void)
 UNIT_SUITE("token/mech_aes", UNIT_CASE(parts_give_what_the_whole_gives_at_every_length),
            UNIT_CASE(contexts_are_clean_when_mechanisms_take_turns_on_a_key),
            UNIT_CASE(a_failed_use_leaves_the_context_ready_for_the_next),
+           UNIT_CASE(gcm_with_a_long_iv_notices_every_turned_bit),
            UNIT_CASE(gcm_notices_every_turned_bit_and_cut),
            UNIT_CASE(ccm_notices_every_turned_bit_and_cut),
            UNIT_CASE(ccm_takes_long_additional_data), UNIT_CASE(padding_errors_are_all_the_same),
