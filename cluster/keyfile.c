@@ -9,12 +9,15 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
 #include "token/seal.h"
 
 #define FILE_MAX          ((off_t)1024 * 1024)
+#define LOCK_TRIES        20U
+#define LOCK_STEP_NS      (50L * 1000 * 1000)
 #define CREDENTIAL_PREFIX "credential:"
 
 static void close_fd(const int *fd)
@@ -112,6 +115,18 @@ enum rc keyfile_unlock_key(const char *source, struct secret *out)
 
 /* ---- the directory */
 
+/* One that was killed a moment ago may still be on its way out. */
+static enum rc take_lock(int fd, const char *state_dir)
+{
+    const struct timespec step = {.tv_nsec = LOCK_STEP_NS};
+    for (unsigned i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return RC_OK;
+        (void)nanosleep(&step, NULL);
+    }
+    return rc_fail(RC_CONFIG, "another qhsmd runs on state_dir %s", state_dir);
+}
+
 enum rc keyfile_lock_dir(const char *state_dir, int *out_fd)
 {
     if (mkdir(state_dir, 0700) != 0 && errno != EEXIST)
@@ -121,8 +136,7 @@ enum rc keyfile_lock_dir(const char *state_dir, int *out_fd)
     AUTO_FD fd = open(buf_str(&path), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0)
         return rc_fail(RC_DISK, "%s: %s", buf_str(&path), strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-        return rc_fail(RC_CONFLICT, "another qhsmd runs on %s", state_dir);
+    TRY(take_lock(fd, state_dir));
     *out_fd = fd;
     fd = -1;
     return RC_OK;

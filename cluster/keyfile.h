@@ -13,7 +13,7 @@
 enum rc keyfile_unlock_key(const char *source, struct secret *out);
 
 /* Opens state_dir (made when absent, 0700) for this process alone until it ends: *out_fd holds the
- * lock. RC_CONFLICT when another daemon has it. */
+ * lock. RC_CONFIG when another daemon has it. */
 enum rc keyfile_lock_dir(const char *state_dir, int *out_fd);
 
 /* Reads and unwraps state_dir/master.key. When there is none: with `bootstrap`, in a directory

@@ -58,7 +58,8 @@ const struct config_key server_config_keys[] = {
     FLAG(bootstrap, "no", "form a cluster of one when state_dir is new"),
     NUMBER(workers, 0, LANES_MAX - LANES_OF_POOL, "0",
            "threads that serve connections, 0: one a core"),
-    NUMBER(pool_threads, 2, LANES_OF_POOL, "2", "threads for PIN hashing and RSA key generation"),
+    NUMBER(pool_threads, 0, LANES_OF_POOL, "0",
+           "threads for PIN hashing and RSA key generation, 0: one a core and one"),
     NUMBER(connections_max, 1, 100000, "1024", "connections at a time"),
     NUMBER(connection_memory, 65536, 1UL << 30, "8m",
            "bytes that unsent answers of one connection may take"),
@@ -140,6 +141,24 @@ static enum rc check_listeners(struct server_config *config)
     return RC_OK;
 }
 
+static unsigned long at_most(unsigned long value, unsigned long limit)
+{
+    return value < limit ? value : limit;
+}
+
+/* The pool has at least two threads: one of them takes no long work. */
+static void size_threads(struct server_config *config)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned long cores = online < 1 ? 1 : (unsigned long)online;
+    if (config->workers == 0)
+        config->workers = at_most(cores, LANES_MAX - LANES_OF_POOL);
+    if (config->pool_threads == 0)
+        config->pool_threads = at_most(cores + 1, LANES_OF_POOL);
+    if (config->pool_threads < 2)
+        config->pool_threads = 2;
+}
+
 enum rc server_config_check(struct server_config *config)
 {
     if (!parse_uuid(config->cluster, config->cluster_id))
@@ -152,12 +171,7 @@ enum rc server_config_check(struct server_config *config)
         return rc_fail(RC_CONFIG, "election_ms must be more than twice heartbeat_ms");
     if (config->snapshot_trailing < config->snapshot_threshold)
         return rc_fail(RC_CONFIG, "snapshot_trailing must be at least snapshot_threshold");
-    if (config->workers == 0) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        config->workers = cores < 1 ? 1 : (unsigned long)cores;
-        if (config->workers > LANES_MAX - LANES_OF_POOL)
-            config->workers = LANES_MAX - LANES_OF_POOL;
-    }
+    size_threads(config);
     return RC_OK;
 }
 
