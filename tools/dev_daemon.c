@@ -25,16 +25,17 @@ static enum rc zone_path(const struct dev *dev, unsigned zone, const char *file,
     return buf_printf(out, "%s/zone-%c/%s", dev->dir, (char)('a' + zone), file);
 }
 
-/* A pid file may be stale and its number reused: the process must be a qhsmd. */
+/* A pid file may be stale and its number reused, or the process dead and not yet reaped:
+ * /proc/PID/stat, "PID (COMM) STATE ...", proc(5). */
 static bool is_daemon(pid_t pid)
 {
-    char path[64], target[512];
-    (void)snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-    AUTO_BUF comm = BUF_INIT;
-    if (kill(pid, 0) != 0 || dev_file_read(path, &comm) != RC_OK)
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    AUTO_BUF stat = BUF_INIT;
+    if (dev_file_read(path, &stat) != RC_OK)
         return false;
-    (void)snprintf(target, sizeof target, "%s", buf_str(&comm));
-    return strncmp(target, "qhsmd", 5) == 0;
+    const char *comm = strstr(buf_str(&stat), "(qhsmd)");
+    return comm != NULL && strchr("ZX", comm[sizeof "(qhsmd) " - 1]) == NULL;
 }
 
 pid_t dev_daemon_pid(const struct dev *dev, unsigned zone)
@@ -142,7 +143,7 @@ enum rc dev_daemon_stop(const struct dev *dev, unsigned zone, unsigned timeout_m
         return rc_fail(RC_NOT_FOUND, "no daemon runs for zone %c", (char)('a' + zone));
     if (kill(pid, SIGTERM) != 0)
         return rc_fail(RC_IO, "kill %d: %s", (int)pid, strerror(errno));
-    for (unsigned waited = 0; waited < timeout_ms && kill(pid, 0) == 0; waited += 20) {
+    for (unsigned waited = 0; waited < timeout_ms && is_daemon(pid); waited += 20) {
         (void)waitpid(pid, NULL, WNOHANG);
         sleep_ms(20);
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rpc/tls.h"
 #include "tools/cli.h"
 
 static const struct command *const groups[] = {
@@ -79,6 +80,7 @@ static const struct argp argp_output = {.options = options_output, .parser = par
 struct parsing {
     const struct command *command;
     struct cli *cli;
+    size_t child_count;
 };
 
 static error_t parse_command(int key, char *arg, struct argp_state *state)
@@ -87,7 +89,7 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
     const struct command *command = parsing->command;
     switch (key) {
     case ARGP_KEY_INIT:
-        for (size_t i = 0; state->root_argp->children[i].argp != NULL; i++)
+        for (size_t i = 0; i < parsing->child_count; i++)
             state->child_inputs[i] = parsing->cli;
         return 0;
     case ARGP_KEY_ARGS:
@@ -136,7 +138,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     if (title == NULL)
         return cli_report(&cli, RC_NO_MEMORY);
     argv[0] = title;
-    struct parsing parsing = {.command = command, .cli = &cli};
+    struct parsing parsing = {.command = command, .cli = &cli, .child_count = count};
     argp_err_exit_status = rc_info(RC_USAGE)->exit_code;
     error_t failed = argp_parse(&argp, argc, argv, 0, NULL, &parsing);
     int code = failed != 0 ? cli_report(&cli, rc_fail(RC_USAGE, "%s", strerror(failed)))
@@ -234,6 +236,10 @@ static bool is_noun(const char *noun)
 int main(int argc, char **argv)
 {
     int usage = rc_info(RC_USAGE)->exit_code;
+    const struct cli plain = {.pin_fd = -1};
+    enum rc ready = tls_program_init();
+    if (ready != RC_OK)
+        return cli_report(&plain, ready);
     if (argc < 2) {
         print_help(stderr);
         return usage;

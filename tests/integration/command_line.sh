@@ -38,7 +38,8 @@ printf 'another-user-pin\n' >"$work/pin2"
 [ "$("$QHSM" token list -o json | json 'sum(1 for t in d if t["initialized"])')" = 2 ]
 "$QHSM" token show second | grep -q second
 "$QHSM" key list --token second --pin-file "$work/pin2" >/dev/null
-code 2 'name one with --token' env QHSM_CONF="$work/no-token.conf" sh -c "grep -v ^token '$QHSM_CONF' >'$work/no-token.conf'; sed -i 's|= \(ca\|client\)|= $cluster/\1|' '$work/no-token.conf'; '$QHSM' key list --pin-file '$work/pin'"
+grep -v ^token "$QHSM_CONF" >"$cluster/no-token.conf"
+code 2 'name one with --token' "$QHSM" key list --config "$cluster/no-token.conf" --pin-file "$work/pin"
 
 step "users"
 printf 'alice-password\n' >"$work/alice"
