@@ -120,6 +120,8 @@ static enum rc print_hex(struct buf *out, ProtobufCBinaryData data)
 static enum rc add_row(struct connection *connection, struct table *table,
                        const Qhsm__KeyFacts *facts)
 {
+    if (facts->object_class == CKO_PROFILE)
+        return RC_OK; /* what the token says of itself, no object of a user's */
     Qhsm__Request request = QHSM__REQUEST__INIT;
     Qhsm__GetAttributesRequest get = QHSM__GET_ATTRIBUTES_REQUEST__INIT;
     uint64_t types[] = {CKA_LABEL, CKA_ID};
@@ -384,7 +386,7 @@ const struct command commands_key[] = {
     {.noun = "key",
      .verb = "list",
      .arguments = "",
-     .summary = "List the objects that the user sees",
+     .summary = "List the keys, certificates and data that the user sees",
      .common = KEY_COMMON | CLI_OUTPUT,
      .options = select_argp,
      .parse = parse,
