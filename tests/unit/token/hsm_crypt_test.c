@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The hot path: what a use of a key answers when it is lawful and when it is not. */
+#include <pthread.h>
+
 #include "tests/unit/token/hsm_fixture.h"
 
 static const char message[] = "to be signed";
@@ -205,8 +207,54 @@ static void a_key_set_anew_is_used_in_its_new_version(void)
     UNIT_RC(sign_as(&f->user, pair[1], CKM_ECDSA_SHA256, 2, &out), RC_KEY_FUNCTION);
 }
 
-UNIT_SUITE("token/hsm_crypt", UNIT_CASE(a_signature_is_made_and_verified),
-           UNIT_CASE(each_mistake_has_its_own_code),
+#define SIGNERS 4U
+
+struct signer {
+    pthread_t thread;
+    struct caller caller;
+    uint64_t key;
+    unsigned failed;
+};
+
+static void *sign_many(void *argument)
+{
+    struct signer *signer = argument;
+    for (unsigned i = 0; i < 100; i++) {
+        AUTO_BUF out = BUF_INIT;
+        signer->failed += sign_as(&signer->caller, signer->key, CKM_ECDSA_SHA256, 0, &out) != RC_OK;
+    }
+    return NULL;
+}
+
+static void threads_sign_while_key_and_policy_change(void)
+{
+    struct fixture *f = fixture_shared();
+    struct signer signers[SIGNERS];
+    struct wanted token = {.used = 0}, label = {.used = 0};
+    struct policy policy = policy_default();
+    uint64_t pair[2];
+    wanted_bool(&token, CKA_TOKEN, true);
+    fixture_ec(f, &token, &token, pair);
+    wanted_str(&label, CKA_LABEL, "changed again");
+    for (unsigned i = 0; i < SIGNERS; i++) {
+        signers[i] = (struct signer){.caller = f->user, .key = pair[1]};
+        signers[i].caller.lane = i + 1;
+        CU_ASSERT_EQUAL(pthread_create(&signers[i].thread, NULL, sign_many, &signers[i]), 0);
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        struct mutation made = MUTATION_INIT;
+        enum rc rc = hsm_set_attributes(f->hsm, &f->user, pair[1], wanted_attrs(&label), &made);
+        UNIT_OK(fixture_done(f, &f->user, rc, &made, NULL));
+        fixture_policy(f, &policy);
+    }
+    for (unsigned i = 0; i < SIGNERS; i++) {
+        CU_ASSERT_EQUAL(pthread_join(signers[i].thread, NULL), 0);
+        CU_ASSERT_EQUAL(signers[i].failed, 0);
+    }
+}
+
+UNIT_SUITE("token/hsm_crypt", UNIT_CASE(threads_sign_while_key_and_policy_change),
+           UNIT_CASE(a_signature_is_made_and_verified), UNIT_CASE(each_mistake_has_its_own_code),
            UNIT_CASE(an_operation_that_is_none_is_refused),
            UNIT_CASE(allowed_mechanisms_are_obeyed_even_when_there_are_none),
            UNIT_CASE(dates_are_obeyed_to_the_day),
