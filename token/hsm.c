@@ -106,7 +106,7 @@ enum rc hsm_key(struct hsm *hsm, const struct caller *caller, uint64_t handle, e
 {
     struct object *object = NULL;
     enum rc rc = hsm_object(hsm, caller, handle, &object);
-    if (rc != RC_OK)
+    if (object == NULL)
         return rc == RC_OBJECT_HANDLE ? missing : rc;
     if (object->key_type == CK_UNAVAILABLE_INFORMATION) {
         object_unref(object);

@@ -20,7 +20,7 @@ static struct template_request key_request(const struct caller *caller, enum tem
 enum rc hsm_generate_key(struct hsm *hsm, const struct caller *caller, uint64_t slot,
                          const struct mech_call *call, struct attrs wanted, struct mutation *out)
 {
-    struct token_row token;
+    struct token_row token = {.number = 0};
     AUTO_MATERIAL material = MATERIAL_INIT;
     TRY(hsm_token(hsm, slot, &token));
     TRY(law_mechanism(&token.policy, call->mech, CKF_GENERATE));
@@ -38,7 +38,7 @@ enum rc hsm_generate_key_pair(struct hsm *hsm, const struct caller *caller, uint
                               const struct mech_call *call, struct attrs wanted_public,
                               struct attrs wanted_private, struct mutation *out)
 {
-    struct token_row token;
+    struct token_row token = {.number = 0};
     AUTO_MATERIAL material_public = MATERIAL_INIT, material_private = MATERIAL_INIT;
     AUTO_SECRET store_public = SECRET_INIT, store_private = SECRET_INIT;
     struct object_parts parts[2] = {{.version = 1}, {.version = 1}};
@@ -152,8 +152,8 @@ enum rc hsm_unwrap(struct hsm *hsm, const struct caller *caller, uint64_t unwrap
     AUTO_SECRET plain = SECRET_INIT;
     AUTO_MATERIAL material = MATERIAL_INIT;
     struct attr_list enforced;
-    CK_OBJECT_CLASS object_class;
-    CK_KEY_TYPE type;
+    CK_OBJECT_CLASS object_class = CK_UNAVAILABLE_INFORMATION;
+    CK_KEY_TYPE type = CK_UNAVAILABLE_INFORMATION;
     TRY(recoded(use_key(hsm, caller, unwrapping, call, LAW_UNWRAP, unwrapping_codes.handle, &used),
                 &unwrapping_codes));
     uint64_t slot = used.object->token;
@@ -218,7 +218,7 @@ enum rc hsm_derive(struct hsm *hsm, const struct caller *caller, uint64_t base,
     AUTO_SECRET value = SECRET_INIT;
     AUTO_MATERIAL material = MATERIAL_INIT;
     struct attr_list enforced;
-    CK_KEY_TYPE type;
+    CK_KEY_TYPE type = CK_UNAVAILABLE_INFORMATION;
     TRY(use_key(hsm, caller, base, call, LAW_DERIVE, RC_KEY_HANDLE, &used));
     uint64_t slot = used.object->token;
     struct template_request request =

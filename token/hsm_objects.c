@@ -5,7 +5,7 @@
 enum rc hsm_create_object(struct hsm *hsm, const struct caller *caller, uint64_t slot,
                           struct attrs wanted, struct mutation *out)
 {
-    struct token_row token;
+    struct token_row token = {.number = 0};
     TRY(hsm_token(hsm, slot, &token));
     struct template_request request = {
         .use = TEMPLATE_CREATE,

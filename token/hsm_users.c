@@ -100,7 +100,7 @@ static enum rc init_again(struct hsm *hsm, const struct caller *caller,
                           const struct token_row *token, const char *label, struct bytes so_pin,
                           struct mutation *out)
 {
-    struct user_row so;
+    struct user_row so = {.id = 0};
     bool right = false;
     TRY(state_user(hsm->state, token->number, SO_USER_NAME, &so));
     TRY(try_pin(hsm, caller, &token->policy, &so, so_pin, out, &right));
@@ -114,7 +114,7 @@ static enum rc init_again(struct hsm *hsm, const struct caller *caller,
 enum rc hsm_init_token(struct hsm *hsm, const struct caller *caller, uint64_t slot,
                        const char *label, struct bytes so_pin, struct mutation *out)
 {
-    struct token_row token;
+    struct token_row token = {.number = 0};
     TRY(check_label(label));
     if (slot == state_next_token(hsm->state))
         return init_new(hsm, caller, slot, label, so_pin, out);
@@ -143,8 +143,8 @@ static struct bytes without_name(struct bytes pin, enum user_role role, const ch
 enum rc hsm_init_pin(struct hsm *hsm, const struct caller *caller, struct bytes pin,
                      struct mutation *out)
 {
-    struct token_row token;
-    struct user_row user;
+    struct token_row token = {.number = 0};
+    struct user_row user = {.id = 0};
     struct bytes password = pin;
     TRY(so_token(hsm, caller, &token));
     bool is_new = state_user(hsm->state, token.number, DEFAULT_USER_NAME, &user) != RC_OK;
@@ -197,10 +197,10 @@ static enum rc pick(const struct hsm *hsm, const struct caller *caller, uint64_t
 enum rc hsm_set_pin(struct hsm *hsm, const struct caller *caller, uint64_t slot, CK_USER_TYPE type,
                     struct bytes old_pin, struct bytes new_pin, struct mutation *out)
 {
-    struct token_row token;
-    struct user_row user;
-    struct bytes password;
-    enum user_role role;
+    struct token_row token = {.number = 0};
+    struct user_row user = {.id = 0};
+    struct bytes password = BYTES_NONE;
+    enum user_role role = ROLE_NONE;
     bool right = false;
     TRY(hsm_token(hsm, slot, &token));
     TRY(role_of(type, caller, &role));
@@ -238,10 +238,10 @@ static enum rc seal_ticket(const struct hsm *hsm, const struct caller *caller,
 enum rc hsm_login(struct hsm *hsm, const struct caller *caller, uint64_t slot, CK_USER_TYPE type,
                   const char *name, struct bytes pin, struct mutation *out)
 {
-    struct token_row token;
-    struct user_row user;
-    struct bytes password;
-    enum user_role role;
+    struct token_row token = {.number = 0};
+    struct user_row user = {.id = 0};
+    struct bytes password = BYTES_NONE;
+    enum user_role role = ROLE_NONE;
     bool right = false;
     TRY(hsm_token(hsm, slot, &token));
     TRY(role_of(type, caller, &role));
@@ -282,8 +282,8 @@ static enum rc check_name(const char *name)
 enum rc hsm_user_create(struct hsm *hsm, const struct caller *caller, const char *name,
                         struct bytes pin, struct mutation *out)
 {
-    struct token_row token;
-    struct user_row user;
+    struct token_row token = {.number = 0};
+    struct user_row user = {.id = 0};
     TRY(so_token(hsm, caller, &token));
     TRY(check_name(name));
     if (state_user(hsm->state, token.number, name, &user) == RC_OK)
@@ -301,8 +301,8 @@ enum rc hsm_user_create(struct hsm *hsm, const struct caller *caller, const char
 enum rc hsm_user_change(struct hsm *hsm, const struct caller *caller, const char *name,
                         enum user_change change, struct bytes pin, struct mutation *out)
 {
-    struct token_row token;
-    struct user_row user;
+    struct token_row token = {.number = 0};
+    struct user_row user = {.id = 0};
     TRY(so_token(hsm, caller, &token));
     TRY(state_user(hsm->state, token.number, name, &user));
     if (user.role == ROLE_SO)
@@ -331,7 +331,7 @@ enum rc hsm_user_change(struct hsm *hsm, const struct caller *caller, const char
 enum rc hsm_policy_set(struct hsm *hsm, const struct caller *caller, const struct policy *policy,
                        struct mutation *out)
 {
-    struct token_row token;
+    struct token_row token = {.number = 0};
     TRY(so_token(hsm, caller, &token));
     if (policy->pin_len_min == 0 || policy->pin_len_max < policy->pin_len_min)
         return rc_fail(RC_BAD_ARGUMENT, "PINs of %u to %u bytes", policy->pin_len_min,

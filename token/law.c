@@ -5,7 +5,8 @@
 
 #include <time.h>
 
-#define DATE_LEN 8U
+#define APPROVED_BITS_MIN 112U
+#define DATE_LEN          8U
 
 struct use_row {
     const char *name;
@@ -16,15 +17,15 @@ struct use_row {
 };
 
 static const struct use_row uses[] = {
-    [LAW_ENCRYPT] = {"CKA_ENCRYPT", USAGE_ENCRYPT, CKF_ENCRYPT, true},
-    [LAW_DECRYPT] = {"CKA_DECRYPT", USAGE_DECRYPT, CKF_DECRYPT, false},
-    [LAW_SIGN] = {"CKA_SIGN", USAGE_SIGN, CKF_SIGN, true},
-    [LAW_VERIFY] = {"CKA_VERIFY", USAGE_VERIFY, CKF_VERIFY, false},
-    [LAW_SIGN_RECOVER] = {"CKA_SIGN_RECOVER", USAGE_SIGN_RECOVER, CKF_SIGN_RECOVER, true},
-    [LAW_VERIFY_RECOVER] = {"CKA_VERIFY_RECOVER", USAGE_VERIFY_RECOVER, CKF_VERIFY_RECOVER, false},
-    [LAW_WRAP] = {"CKA_WRAP", USAGE_WRAP, CKF_WRAP, true},
-    [LAW_UNWRAP] = {"CKA_UNWRAP", USAGE_UNWRAP, CKF_UNWRAP, false},
-    [LAW_DERIVE] = {"CKA_DERIVE", USAGE_DERIVE, CKF_DERIVE, true},
+    [LAW_ENCRYPT] = {"CKA_ENCRYPT", CKF_ENCRYPT, USAGE_ENCRYPT, true},
+    [LAW_DECRYPT] = {"CKA_DECRYPT", CKF_DECRYPT, USAGE_DECRYPT, false},
+    [LAW_SIGN] = {"CKA_SIGN", CKF_SIGN, USAGE_SIGN, true},
+    [LAW_VERIFY] = {"CKA_VERIFY", CKF_VERIFY, USAGE_VERIFY, false},
+    [LAW_SIGN_RECOVER] = {"CKA_SIGN_RECOVER", CKF_SIGN_RECOVER, USAGE_SIGN_RECOVER, true},
+    [LAW_VERIFY_RECOVER] = {"CKA_VERIFY_RECOVER", CKF_VERIFY_RECOVER, USAGE_VERIFY_RECOVER, false},
+    [LAW_WRAP] = {"CKA_WRAP", CKF_WRAP, USAGE_WRAP, true},
+    [LAW_UNWRAP] = {"CKA_UNWRAP", CKF_UNWRAP, USAGE_UNWRAP, false},
+    [LAW_DERIVE] = {"CKA_DERIVE", CKF_DERIVE, USAGE_DERIVE, true},
 };
 
 static bool is_bits(const struct object *key)
@@ -104,6 +105,19 @@ static enum rc check_policy(const struct policy *policy, const struct mechanism 
     return RC_OK;
 }
 
+/* SP 800-131A 3 and 10: a secret key that protects has 112 bits at least; the table's rows allow
+ * shorter ones, which old data may need. */
+static enum rc check_approved_size(const struct policy *policy, const struct object *key,
+                                   bool protects)
+{
+    bool is_short = key->object_class == CKO_SECRET_KEY && key->size_bits < APPROVED_BITS_MIN;
+    if (policy->approved_only && protects && is_short)
+        return rc_fail(RC_KEY_SIZE,
+                       "a key of %u bits, and the policy says approved only: %u at least",
+                       key->size_bits, APPROVED_BITS_MIN);
+    return RC_OK;
+}
+
 /* PKCS#1 v1.5 and raw RSA answer differently for good and bad padding (Bleichenbacher); without
  * authentication a wrapped key can be changed bit by bit; a derivation that cuts or mixes the base
  * key's own bytes lets them be guessed one by one. */
@@ -157,6 +171,7 @@ enum rc law_key_use(const struct policy *policy, const struct object *key,
     TRY(check_allowed(key, mech));
     TRY(check_dates(key, row, now_ms));
     TRY(check_policy(policy, mech, row->protects));
+    TRY(check_approved_size(policy, key, row->protects));
     return policy->strict ? check_strict(mech, use) : RC_OK;
 }
 
