@@ -3,6 +3,8 @@
  * time either. */
 #include "token/edwards.h"
 
+#include "common/secret.h"
+
 /* RFC 8032, tables 1 and 2. */
 static const struct {
     size_t count;
@@ -169,6 +171,8 @@ void edwards_mul(const struct edwards *curve, const struct limbs *scalar,
         modulus_choose(set, &added.z, &result.z);
     }
     *out = result;
+    secret_wipe(&result, sizeof result);
+    secret_wipe(&added, sizeof added);
 }
 
 void edwards_encode(const struct edwards *curve, const struct edwards_point *p, uint8_t *out)

@@ -79,7 +79,7 @@ enum rc key_get(const struct seal_keys *keys, struct object *object, struct key 
 {
     struct key *found = atomic_load_explicit(&object->key, memory_order_acquire);
     if (found == NULL) {
-        struct key *made;
+        struct key *made = NULL;
         TRY(parse_object(keys, object, &made));
         /* Two threads may parse at once: the first one's key stays. */
         if (atomic_compare_exchange_strong_explicit(&object->key, &found, made,

@@ -14,15 +14,6 @@ static enum rc run_check(const struct key *key, pkey_check check, const char *wh
     return good == 1 ? RC_OK : crypto_fail(RC_ATTRIBUTE_VALUE, what);
 }
 
-enum rc key_validate(const struct key *key)
-{
-    if (key->pkey == NULL)
-        return RC_OK;
-    if (key->object_class == CKO_PRIVATE_KEY)
-        return run_check(key, EVP_PKEY_check, "the private key's numbers contradict each other");
-    return run_check(key, EVP_PKEY_public_check, "the public key is not valid");
-}
-
 /* A signature over a fixed message, verified; the digest that libcrypto picks by itself. */
 static bool signs_and_verifies(EVP_PKEY *pkey, const char *digest)
 {
@@ -43,12 +34,34 @@ static bool signs_and_verifies(EVP_PKEY *pkey, const char *digest)
 
 enum rc key_pairwise(const struct key *key)
 {
-    bool good = true;
+    bool good = false;
     if (key->key_type == CKK_EC_MONTGOMERY)
-        good = key_validate(key) == RC_OK;
+        good = run_check(key, EVP_PKEY_check, "the halves do not fit") == RC_OK;
     else
         good = signs_and_verifies(key->pkey, key->key_type == CKK_EC_EDWARDS ? NULL : "SHA2-256");
     return good ? RC_OK : crypto_fail(RC_SELF_TEST, "a new key pair fails its consistency test");
+}
+
+static enum rc validate_private(const struct key *key)
+{
+    if (key->key_type != CKK_RSA)
+        return run_check(key, EVP_PKEY_check, "the private key contradicts itself");
+    TRY(key_rsa_check(key));
+    return signs_and_verifies(key->pkey, "SHA2-256")
+               ? RC_OK
+               : crypto_fail(RC_ATTRIBUTE_VALUE, "the RSA key does not verify what it signs");
+}
+
+/* What key_parse() saw of a public RSA key is all that there is to see cheaply. */
+enum rc key_validate(const struct key *key)
+{
+    if (key->pkey == NULL)
+        return RC_OK;
+    if (key->object_class == CKO_PRIVATE_KEY)
+        return validate_private(key);
+    if (key->key_type == CKK_RSA)
+        return RC_OK;
+    return run_check(key, EVP_PKEY_public_check, "the public key is not valid");
 }
 
 /* PKCS#11 3.1 6.13.2: AES: the first bytes of an encrypted zero block. */

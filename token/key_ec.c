@@ -120,7 +120,7 @@ static enum rc weierstrass_private(struct key *key, struct bytes value)
 
 static enum rc raw_private(struct key *key, struct bytes value)
 {
-    struct bytes inner, rest = value;
+    struct bytes inner = BYTES_NONE, rest = value;
     if (value.len == key->curve->len + 2 && key_der_get(&rest, DER_OCTET_STRING, &inner))
         value = inner;
     if (value.len != key->curve->len)
@@ -133,7 +133,7 @@ static enum rc raw_private(struct key *key, struct bytes value)
 
 static enum rc parse_public(struct key *key, struct bytes point)
 {
-    struct bytes raw;
+    struct bytes raw = BYTES_NONE;
     uint8_t uncompressed[POINT_MAX];
     TRY(key_curve_point(key->curve, point, &raw));
     if (key->key_type == CKK_EC) {
@@ -165,7 +165,7 @@ static enum rc check_given_point(const struct key *key, struct attrs attrs)
 
 enum rc key_ec_parse(struct key *key, struct attrs attrs)
 {
-    struct bytes params, number;
+    struct bytes params = BYTES_NONE, number = BYTES_NONE;
     TRY(required(attrs, CKA_EC_PARAMS, &params));
     TRY(key_curve_find(key->key_type, params, &key->curve));
     key->bits = key->curve->bits;
@@ -181,8 +181,8 @@ enum rc key_ec_parse(struct key *key, struct attrs attrs)
 
 enum rc key_ec_point(CK_KEY_TYPE key_type, struct bytes params, struct bytes point, struct buf *out)
 {
-    const struct key_curve *curve;
-    struct bytes raw;
+    const struct key_curve *curve = NULL;
+    struct bytes raw = BYTES_NONE;
     uint8_t uncompressed[POINT_MAX];
     TRY(key_curve_find(key_type, params, &curve));
     TRY(key_curve_point(curve, point, &raw));

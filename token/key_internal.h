@@ -60,6 +60,9 @@ enum rc key_ec_parts(const struct key *key, bool with_private, struct secret *ar
  * least): all of PKCS#1's eight, views into `arena`, in `out`. RC_ATTRIBUTE_VALUE. */
 enum rc key_rsa_complete(struct attrs attrs, struct secret *arena, struct attr_list *out);
 
+/* The numbers of a private RSA key belong together. RC_ATTRIBUTE_VALUE. */
+enum rc key_rsa_check(const struct key *key);
+
 /* The key's own numbers as attributes, views into `arena` and static memory. RSA: CKA_MODULUS to
  * CKA_COEFFICIENT in PKCS#1's order; else CKA_EC_PARAMS (OID), CKA_EC_POINT (raw) and CKA_VALUE
  * (fixed width). */

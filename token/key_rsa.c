@@ -76,7 +76,7 @@ static enum rc build(struct key *key, struct attrs attrs, size_t count, int sele
     AUTO_KEY_PARAMS params;
     TRY(key_params_init(&params, count * key->output_len));
     for (size_t i = 0; i < count; i++) {
-        struct bytes number;
+        struct bytes number = BYTES_NONE;
         TRY(required(attrs, i, &number));
         if (number.len == 0 || number.len > key->output_len)
             return rc_fail(RC_ATTRIBUTE_VALUE, "%s does not fit the modulus", numbers[i].name);
@@ -97,7 +97,7 @@ static bool is_complete(struct attrs attrs)
 
 static enum rc parse_private(struct key *key, struct attrs attrs)
 {
-    struct bytes exponent;
+    struct bytes exponent = BYTES_NONE;
     AUTO_SECRET arena = SECRET_INIT;
     struct attr_list completed = {.count = 0};
     if (!is_complete(attrs)) {
@@ -112,7 +112,7 @@ static enum rc parse_private(struct key *key, struct attrs attrs)
 
 enum rc key_rsa_parse(struct key *key, struct attrs attrs)
 {
-    struct bytes modulus, exponent;
+    struct bytes modulus = BYTES_NONE, exponent = BYTES_NONE;
     TRY(required(attrs, 0, &modulus));
     TRY(check_modulus(key, modulus));
     if (key->object_class == CKO_PRIVATE_KEY)

@@ -7,7 +7,7 @@
 
 /* Candidates where CKA_PUBLIC_EXPONENT is absent. */
 static const BN_ULONG usual_exponents[] = {65537, 3, 17, 257, 5, 35};
-#define FACTOR_TRIES 128U
+#define FACTOR_TRIES 32U /* each fails for half of the bases at most */
 
 struct solve {
     BN_CTX *ctx;
@@ -73,8 +73,8 @@ static enum rc find_exponent(struct solve *s)
     return failed("CKA_PUBLIC_EXPONENT is absent and not one of the usual ones");
 }
 
-/* One random base: squares g^r until a square root of 1 other than -1 shows. 1 found, 0 not, -1
- * failure. */
+/* One random base: squares g^r until a square root of 1 other than -1 shows. 1 found; 0 try
+ * another; -1 failure, or g^(e d - 1) is not 1, so that the exponents are none of this modulus. */
 static int try_base(struct solve *s, const BIGNUM *r, int squarings)
 {
     if (BN_priv_rand_range_ex(s->p, s->n, 0, s->ctx) != 1 ||
@@ -85,7 +85,9 @@ static int try_base(struct solve *s, const BIGNUM *r, int squarings)
     BIGNUM *minus_one = s->p1, *square = s->q1;
     if (BN_copy(minus_one, s->n) == NULL || BN_sub_word(minus_one, 1) != 1)
         return -1;
-    for (int i = 0; i < squarings && BN_cmp(s->q, minus_one) != 0; i++) {
+    for (int i = 0; i < squarings; i++) {
+        if (BN_cmp(s->q, minus_one) == 0)
+            return 0;
         if (BN_mod_sqr(square, s->q, s->n, s->ctx) != 1)
             return -1;
         if (BN_is_one(square))
@@ -93,7 +95,7 @@ static int try_base(struct solve *s, const BIGNUM *r, int squarings)
         if (BN_copy(s->q, square) == NULL)
             return -1;
     }
-    return 0;
+    return -1;
 }
 
 /* p = gcd(root - 1, n), q = n / p. */
@@ -116,11 +118,11 @@ static enum rc find_primes(struct solve *s)
     for (unsigned i = 0; i < FACTOR_TRIES; i++) {
         int found = try_base(s, r, squarings);
         if (found < 0)
-            return failed("factoring the RSA modulus by its exponents");
+            return failed("the RSA private exponent does not belong to the modulus");
         if (found > 0)
             return split(s) ? RC_OK : failed("the RSA modulus has no two factors");
     }
-    return failed("the RSA private exponent does not belong to the modulus");
+    return failed("the RSA modulus is not the product of two primes");
 }
 
 static enum rc find_crt(struct solve *s)

@@ -5,16 +5,6 @@
 
 #include "token/mech_internal.h"
 
-static enum rc curve_of(CK_KEY_TYPE key_type, struct attrs wanted, struct bytes *out_params,
-                        const struct key_curve **out)
-{
-    const struct attr *params = attrs_find(wanted, CKA_EC_PARAMS);
-    if (params == NULL)
-        return rc_fail(RC_TEMPLATE_INCOMPLETE, "CKA_EC_PARAMS is missing");
-    *out_params = params->value;
-    return key_curve_find(key_type, params->value, out);
-}
-
 static enum rc generate(const struct key_curve *curve, EVP_PKEY **out)
 {
     const char *type = curve->key_type == CKK_EC ? "EC" : curve->libcrypto;
@@ -46,13 +36,15 @@ static enum rc generate_pair(const struct mech_call *call, struct attrs wanted_p
                              struct material *out_private)
 {
     (void)wanted_private;
-    struct bytes params;
+    const struct attr *params = attrs_find(wanted_public, CKA_EC_PARAMS);
     struct key key = {.object_class = CKO_PRIVATE_KEY, .key_type = call->mech->key_type};
-    TRY(curve_of(key.key_type, wanted_public, &params, &key.curve));
+    if (params == NULL)
+        return rc_fail(RC_TEMPLATE_INCOMPLETE, "CKA_EC_PARAMS is missing");
+    TRY(key_curve_find(key.key_type, params->value, &key.curve));
     TRY(generate(key.curve, &key.pkey));
     key.bits = key.curve->bits;
     key.output_len = key.curve->output_len;
-    enum rc rc = give(&key, params, out_public, out_private);
+    enum rc rc = give(&key, params->value, out_public, out_private);
     EVP_PKEY_free(key.pkey);
     return rc;
 }

@@ -80,7 +80,7 @@ static size_t to_der(struct bytes signature, uint8_t der[DER_MAX])
 
 static enum rc sign(const struct mech_work *work, struct bytes input, struct buf *out)
 {
-    EVP_PKEY_CTX *ctx;
+    EVP_PKEY_CTX *ctx = NULL;
     uint8_t der[DER_MAX];
     size_t len = sizeof der;
     TRY(take(work->key, work->lane, TAG_SIGN, &ctx));
@@ -91,7 +91,7 @@ static enum rc sign(const struct mech_work *work, struct bytes input, struct buf
 
 static enum rc verify(const struct mech_work *work, struct bytes input)
 {
-    EVP_PKEY_CTX *ctx;
+    EVP_PKEY_CTX *ctx = NULL;
     uint8_t der[DER_MAX];
     if (work->signature.len != work->key->output_len)
         return rc_fail(RC_SIGNATURE_LEN, "an ECDSA signature of %zu bytes, %s has %u",

@@ -68,7 +68,7 @@ static enum rc sign(const struct mech_work *work, struct buf *out)
     if (!is_pure(call, work->key))
         return mech_eddsa_instance_sign(work->key, call->u.eddsa.ph, call->u.eddsa.context,
                                         work->data, out);
-    EVP_MD_CTX *ctx;
+    EVP_MD_CTX *ctx = NULL;
     uint8_t signature[SIGNATURE_MAX];
     size_t len = sizeof signature;
     TRY(take(work->key, work->lane, TAG_SIGN, &ctx));
@@ -86,7 +86,7 @@ static enum rc verify(const struct mech_work *work)
     if (!is_pure(call, work->key))
         return mech_eddsa_instance_verify(work->key, call->u.eddsa.ph, call->u.eddsa.context,
                                           work->data, work->signature);
-    EVP_MD_CTX *ctx;
+    EVP_MD_CTX *ctx = NULL;
     TRY(take(work->key, work->lane, TAG_VERIFY, &ctx));
     if (EVP_DigestVerify(ctx, work->signature.ptr, work->signature.len, pointer(work->data),
                          work->data.len) == 1)

@@ -130,7 +130,7 @@ static enum rc sign_with(const struct instance *in, struct secrets *s, struct bu
 enum rc mech_eddsa_instance_sign(const struct key *key, bool ph, struct bytes context,
                                  struct bytes message, struct buf *out)
 {
-    struct instance in;
+    struct instance in = {.md = NULL};
     struct secrets s = {.plain = {{0}}};
     size_t len = sizeof s.seed;
     TRY(instance_init(&in, key, ph, context, message));
@@ -146,7 +146,7 @@ static enum rc holds(const struct instance *in, struct bytes r, struct bytes s, 
 {
     const struct edwards *curve = &in->curve;
     const struct bytes public_key = bytes_of(in->public_key, curve->len);
-    struct limbs scalar = limbs_of(s), k;
+    struct limbs scalar = limbs_of(s), k = {{0}};
     struct edwards_point a, left, right;
     uint8_t encoded[EDWARDS_LEN_MAX];
     *out = false;
@@ -167,8 +167,8 @@ static enum rc holds(const struct instance *in, struct bytes r, struct bytes s, 
 enum rc mech_eddsa_instance_verify(const struct key *key, bool ph, struct bytes context,
                                    struct bytes message, struct bytes signature)
 {
-    struct instance in;
-    bool good;
+    struct instance in = {.md = NULL};
+    bool good = false;
     TRY(instance_init(&in, key, ph, context, message));
     size_t len = in.curve.len;
     if (signature.len != 2 * len)

@@ -19,7 +19,7 @@ static bool is_aes_len(size_t len)
 static enum rc check(const struct mech_call *call, enum crypt_op op, const struct key *key)
 {
     (void)op;
-    struct rsa_padding_spec spec;
+    struct rsa_padding_spec spec = {.padding = RSA_PAD_OAEP};
     if (call->u.rsa_aes.aes_bits % 8 != 0 || !is_aes_len(call->u.rsa_aes.aes_bits / 8))
         return rc_fail(RC_MECHANISM_PARAM, "AES key of %lu bits; 128, 192 or 256 wanted",
                        call->u.rsa_aes.aes_bits);
@@ -29,7 +29,7 @@ static enum rc check(const struct mech_call *call, enum crypt_op op, const struc
 static enum rc wrap(const struct mech_call *call, struct key *wrapping, unsigned lane,
                     const struct secret *plain, struct buf *out)
 {
-    struct rsa_padding_spec spec;
+    struct rsa_padding_spec spec = {.padding = RSA_PAD_OAEP};
     AUTO_SECRET kek = SECRET_INIT;
     TRY(spec_of(call, wrapping, &spec));
     TRY(secret_alloc(&kek, call->u.rsa_aes.aes_bits / 8));
@@ -42,7 +42,7 @@ static enum rc wrap(const struct mech_call *call, struct key *wrapping, unsigned
 static enum rc unwrap(const struct mech_call *call, struct key *unwrapping, unsigned lane,
                       struct bytes wrapped, struct secret *out_plain)
 {
-    struct rsa_padding_spec spec;
+    struct rsa_padding_spec spec = {.padding = RSA_PAD_OAEP};
     AUTO_SECRET kek = SECRET_INIT;
     size_t first = unwrapping->output_len;
     TRY(spec_of(call, unwrapping, &spec));

@@ -30,13 +30,13 @@ static enum rc spec_of(const struct mech_call *call, const struct key *key,
 static enum rc check(const struct mech_call *call, enum crypt_op op, const struct key *key)
 {
     (void)op;
-    struct rsa_padding_spec spec;
+    struct rsa_padding_spec spec = {.padding = RSA_PAD_OAEP};
     return spec_of(call, key, &spec);
 }
 
 static enum rc crypt(const struct mech_work *work, struct buf *out)
 {
-    struct rsa_padding_spec spec;
+    struct rsa_padding_spec spec = {.padding = RSA_PAD_OAEP};
     TRY(spec_of(work->call, work->key, &spec));
     if (work->op == CRYPT_DECRYPT) {
         TRY(mech_rsa_check_len(work->key, work->data, RC_ENCRYPTED_DATA_LEN));
@@ -56,7 +56,7 @@ static enum rc crypt(const struct mech_work *work, struct buf *out)
 static enum rc wrap(const struct mech_call *call, struct key *wrapping, unsigned lane,
                     const struct secret *plain, struct buf *out)
 {
-    struct rsa_padding_spec spec;
+    struct rsa_padding_spec spec = {.padding = RSA_PAD_OAEP};
     TRY(spec_of(call, wrapping, &spec));
     if (plain->len > mech_rsa_oaep_room(&spec, wrapping))
         return rc_fail(RC_KEY_SIZE, "a key of %zu bytes; OAEP with this key and digest takes %zu",
@@ -68,7 +68,7 @@ static enum rc wrap(const struct mech_call *call, struct key *wrapping, unsigned
 static enum rc unwrap(const struct mech_call *call, struct key *unwrapping, unsigned lane,
                       struct bytes wrapped, struct secret *out_plain)
 {
-    struct rsa_padding_spec spec;
+    struct rsa_padding_spec spec = {.padding = RSA_PAD_OAEP};
     TRY(spec_of(call, unwrapping, &spec));
     TRY(mech_rsa_check_len(unwrapping, wrapped, RC_WRAPPED_KEY_LEN));
     return mech_rsa_decrypt(unwrapping, lane, &spec, wrapped, RC_WRAPPED_KEY, out_plain);

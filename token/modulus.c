@@ -2,6 +2,8 @@
 /* Montgomery multiplication over 64-bit limbs, without branches on values. */
 #include "token/modulus.h"
 
+#include "common/secret.h"
+
 __extension__ typedef unsigned __int128 wide;
 
 /* a - b into out; 1 when it borrowed. */
@@ -151,7 +153,7 @@ void modulus_leave(const struct modulus *mod, const struct limbs *a, struct limb
 
 void modulus_reduce(const struct modulus *mod, struct bytes little_endian, struct limbs *out)
 {
-    struct limbs result = {{0}}, shift = {{0, 1}}, digit;
+    struct limbs result = {{0}}, shift = {{0, 1}}, digit = {{0}};
     modulus_enter(mod, &shift, &shift);
     for (size_t i = (little_endian.len + 7) / 8; i-- > 0;) {
         digit = limbs_of(bytes_slice(little_endian, 8 * i, 8));
@@ -160,6 +162,8 @@ void modulus_reduce(const struct modulus *mod, struct bytes little_endian, struc
         modulus_add(mod, &result, &digit, &result);
     }
     *out = result;
+    secret_wipe(&result, sizeof result);
+    secret_wipe(&digit, sizeof digit);
 }
 
 struct limbs limbs_of(struct bytes little_endian)
