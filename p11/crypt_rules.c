@@ -3,6 +3,7 @@
 
 #define AES_BLOCK_LEN 16U
 #define KW_BLOCK_LEN  8U
+#define GCM_IV_LEN    12U
 
 enum size_rule { SIZE_SAME, SIZE_KEY, SIZE_MAC, SIZE_PADDED, SIZE_GCM, SIZE_CCM, SIZE_KEY_WRAP };
 
@@ -128,6 +129,9 @@ static enum rc tag_len(const struct operation *operation, enum size_rule rule, s
     struct mech_call decoded;
     TRY(codec_mechanism_call(&operation->mechanism, &decoded));
     *out = rule == SIZE_GCM ? (decoded.u.gcm.tag_bits + 7) / 8 : decoded.u.ccm.mac_len;
+    /* Without an IV from the caller the HSM puts its own before the ciphertext. */
+    if (rule == SIZE_GCM && decoded.u.gcm.iv.len == 0)
+        *out += GCM_IV_LEN;
     return RC_OK;
 }
 

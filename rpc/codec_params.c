@@ -124,7 +124,9 @@ static enum rc decode_gcm(struct reader *r, struct mech_call *out)
     out->u.gcm.iv_bits = reader_u64(r);
     out->u.gcm.aad = reader_bytes(r);
     out->u.gcm.tag_bits = reader_u64(r);
-    if (out->u.gcm.iv.len == 0)
+    /* The vendor's GCM makes its IV itself: AWS CloudHSM, "Supported mechanisms",
+     * CKM_CLOUDHSM_AES_GCM. */
+    if (out->u.gcm.iv.len == 0 && (out->mech->type & CKM_VENDOR_DEFINED) == 0)
         return codec_params_fail("GCM without an IV");
     return out->u.gcm.tag_bits <= 128 && out->u.gcm.tag_bits % 8 == 0
                ? RC_OK

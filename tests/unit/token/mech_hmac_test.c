@@ -31,7 +31,7 @@ static void parts_give_what_the_whole_gives_for_every_row(void)
     }
 }
 
-static void keys_of_every_length_work_and_shorter_ones_are_refused(void)
+static void keys_of_every_length_work(void)
 {
     const struct mech_call call = fixture_call("CKM_SHA512_HMAC", 0);
     for (size_t len = 1; len <= 300; len++) {
@@ -39,7 +39,7 @@ static void keys_of_every_length_work_and_shorter_ones_are_refused(void)
         struct key *key = fixture_key(CKK_GENERIC_SECRET, len);
         enum rc rc =
             fixture_crypt(&call, CRYPT_SIGN, key, bytes_of(fixture_data(), 10), BYTES_NONE, &out);
-        CU_ASSERT_EQUAL(rc, len < 14 ? RC_KEY_SIZE : RC_OK);
+        UNIT_OK(rc);
         key_free(key);
     }
 }
@@ -95,7 +95,7 @@ static void a_key_of_a_digest_serves_that_digest_alone(void)
 }
 
 UNIT_SUITE("token/mech_hmac", UNIT_CASE(parts_give_what_the_whole_gives_for_every_row),
-           UNIT_CASE(keys_of_every_length_work_and_shorter_ones_are_refused),
+           UNIT_CASE(keys_of_every_length_work),
            UNIT_CASE(every_turned_bit_of_a_code_is_noticed),
            UNIT_CASE(digests_take_turns_on_one_key),
            UNIT_CASE(a_key_of_a_digest_serves_that_digest_alone));
