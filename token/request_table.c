@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-#define REQUEST_BUCKETS     65536U
-#define APPLICATION_BUCKETS 16384U
+#define REQUEST_BUCKETS     16384U
+#define APPLICATION_BUCKETS 4096U
 /* At most so many are forgotten with one effect: a burst of answers must not stop the apply thread
  * when it expires. */
 #define EXPIRE_MAX 64U
@@ -64,13 +64,9 @@ void request_table_free(struct request_table *table)
         return;
     for (struct request *next, *at = table->oldest; at != NULL; at = next) {
         next = at->after;
+        if (--at->application->count == 0) /* it has no row without requests */
+            free(at->application);
         free(at);
-    }
-    for (size_t i = 0; table->applications != NULL && i < APPLICATION_BUCKETS; i++) {
-        for (struct application *next, *at = table->applications[i]; at != NULL; at = next) {
-            next = at->chain;
-            free(at);
-        }
     }
     free(table->requests);
     free(table->applications);
@@ -224,9 +220,9 @@ static void link_request(struct request_table *table, struct request *request)
 enum rc request_table_add(struct request_table *table, struct state_sum *sum,
                           const struct request_row *row)
 {
-    struct application *owner = application_get(table, row->application);
     struct request *request = calloc(1, sizeof *request);
-    if (owner == NULL || request == NULL) {
+    struct application *owner = request == NULL ? NULL : application_get(table, row->application);
+    if (owner == NULL) {
         free(request);
         return RC_NO_MEMORY;
     }
@@ -264,7 +260,7 @@ enum rc request_table_encode(const struct request_table *table, struct buf *out)
                              table->floors * sizeof(struct application_row)));
     for (const struct request *at = table->oldest; at != NULL; at = at->after)
         TRY(buf_append(out, bytes_of(&at->row, sizeof at->row)));
-    for (size_t i = 0; i < APPLICATION_BUCKETS; i++)
+    for (size_t i = 0; table->floors > 0 && i < APPLICATION_BUCKETS; i++)
         for (const struct application *at = table->applications[i]; at != NULL; at = at->chain)
             if (at->row.floor != 0)
                 TRY(buf_append(out, floor_bytes(at)));

@@ -230,8 +230,11 @@ static void *churn(void *context)
     for (unsigned i = 0; i < 300; i++) {
         application[1] = (uint8_t)(i % 3);
         session_objects_attach(place->all, application);
-        uint64_t handle = add_one(place, application, i);
-        (void)has(place, application, handle);
+        AUTO_BUF sealed = BUF_INIT;
+        uint64_t handle = 0;
+        if (add(place, application, &SAMPLE_AES(i, "s"), &handle, &sealed) != RC_OK ||
+            !has(place, application, handle))
+            return context;
         if (i % 2 == 0 && session_objects_destroy(place->all, application, handle) != RC_OK)
             return context;
         session_objects_detach(place->all, application, i);
