@@ -10,10 +10,9 @@
 
 struct use_row {
     const char *name;
-    uint32_t usage;
     CK_FLAGS flag;
-    bool
-        protects; /* SP 800-57 part 1, 5.3.4: the originator's side, which ends with CKA_END_DATE */
+    uint32_t usage;
+    bool protects; /* SP 800-57 part 1, 5.3.4: the originator's side, over with CKA_END_DATE */
 };
 
 static const struct use_row uses[] = {
