@@ -18,10 +18,24 @@ pids+=($!)
 wait_for 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$port"
 step "without a certificate the server refuses"
 must_fail '' curl -sS --fail --cacert "$work/server.pem" "https://localhost:$port/" --resolve "localhost:$port:127.0.0.1"
+get() { # program's environment and more arguments
+    env "$1" curl -sS --fail --cacert "$work/server.pem" --cert "$work/client.pem" "${@:2}" "https://localhost:$port/" \
+        --resolve "localhost:$port:127.0.0.1" >"$work/page"
+    grep -q 'CN *= *client' "$work/page" || fail "the server did not see the client"
+}
 step "with the key in the HSM, by the engine"
-for version in --tls-max\ 1.2 --tlsv1.3; do
+for version in "--tls-max 1.2" --tlsv1.3; do
     # shellcheck disable=SC2086
-    OPENSSL_CONF=$work/engine.cnf curl -sS --fail $version --cacert "$work/server.pem" --cert "$work/client.pem" \
-        --engine pkcs11 --key-type ENG --key "$(uri client private)" "https://localhost:$port/" \
-        --resolve "localhost:$port:127.0.0.1" | grep -q 'CN *= *client'
+    get OPENSSL_CONF="$work/engine.cnf" $version --engine pkcs11 --key-type ENG --key "$(uri client private)"
 done
+step "with the key in the HSM, by the provider"
+if [ -e "/usr/lib/$(multiarch)/ossl-modules/pkcs11.so" ]; then
+    provider_config "$work/provider.cnf"
+    uri_pem "$(uri client private)" >"$work/client.key"
+    for version in "--tls-max 1.2" --tlsv1.3; do
+        # shellcheck disable=SC2086
+        get OPENSSL_CONF="$work/provider.cnf" $version --key "$work/client.key"
+    done
+else
+    echo "pkcs11-provider is not installed"
+fi

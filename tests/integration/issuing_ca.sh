@@ -50,4 +50,12 @@ openssl crl -in "$work/crl.pem" -CAfile "$work/ca/ca.pem" -noout
 must_fail 'revoked' openssl verify -crl_check -CAfile "$work/ca/ca.pem" -CRLfile "$work/crl.pem" "$work/two.pem"
 openssl verify -crl_check -CAfile "$work/ca/ca.pem" -CRLfile "$work/crl.pem" "$work/one.pem"
 step "the CA's key cannot be read"
-must_fail 'sensitive|SENSITIVE|not' p11_user --read-object --type privkey --label ca
+must_fail 'unsupported' hsm pkey -in "$(uri ca private)" -outform DER -out "$work/ca.der"
+[ ! -s "$work/ca.der" ] || fail "a key was written"
+(umask 077; printf '%s\n' "$QHSM_USER_PIN" >"$work/pin")
+"$QHSM" key list --pin-file "$work/pin" >"$work/keys"
+handle=$(awk '$2 == "private-key" { print $1 }' "$work/keys")
+"$QHSM" key show "$handle" --pin-file "$work/pin" >"$work/shown"
+grep -q '^CKA_ALWAYS_SENSITIVE  *true' "$work/shown" || fail "the key is not sensitive"
+grep -q '^CKA_NEVER_EXTRACTABLE  *true' "$work/shown" || fail "the key is extractable"
+! grep -q '^CKA_VALUE' "$work/shown" || fail "the key's value is shown"

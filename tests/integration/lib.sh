@@ -77,18 +77,19 @@ uri_with_pin() { printf '%s?pin-value=%s' "$(uri "$1" "$2")" "$QHSM_USER_PIN"; }
 
 multiarch() { gcc -print-multiarch 2>/dev/null || dpkg-architecture -qDEB_HOST_MULTIARCH; }
 
-# An openssl.cnf that loads pkcs11-provider with our module; no quirks.
+# An openssl.cnf that loads pkcs11-provider with our module; no quirks. (A section called `default` would be the
+# one that all others fall back on.)
 provider_config() { # file
     cat >"$1" <<EOF
 openssl_conf = init
 [init]
 providers = providers
 [providers]
-default = default
-pkcs11 = pkcs11
-[default]
+default = default_provider
+pkcs11 = pkcs11_provider
+[default_provider]
 activate = 1
-[pkcs11]
+[pkcs11_provider]
 module = /usr/lib/$(multiarch)/ossl-modules/pkcs11.so
 pkcs11-module-path = $QHSM_MODULE
 pkcs11-module-quirks =
@@ -118,6 +119,24 @@ init = 0
 distinguished_name = dn
 [dn]
 EOF
+}
+
+# A PEM file that names a key in the HSM, which programs over pkcs11-provider read like any key (its own format):
+# SEQUENCE { VisibleString "PKCS#11 Provider URI v1.0", UTF8String uri }.
+uri_pem() { # URI
+    python3 - "$1" <<'PY'
+import base64, sys
+def tlv(tag, data):
+    n = len(data)
+    length = bytes([n]) if n < 128 else bytes([0x81, n]) if n < 256 else bytes([0x82, n >> 8, n & 255])
+    return bytes([tag]) + length + data
+body = tlv(0x1a, b"PKCS#11 Provider URI v1.0") + tlv(0x0c, sys.argv[1].encode())
+text = base64.encodebytes(tlv(0x30, body)).decode().replace("\n", "")
+print("-----BEGIN PKCS#11 PROVIDER URI-----")
+for i in range(0, len(text), 64):
+    print(text[i:i + 64])
+print("-----END PKCS#11 PROVIDER URI-----")
+PY
 }
 
 free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }

@@ -42,7 +42,7 @@ for key in rsa ec; do
 done
 hsm x509 -req -in "$work/ec.csr" -CA "$work/rsa.pem" -CAkeyform engine -CAkey "$(uri rsa private)" -days 10 -out "$work/issued.pem"
 openssl verify -CAfile "$work/rsa.pem" "$work/issued.pem"
-hsm cms -sign -in "$work/data" -signer "$work/rsa.pem" -keyform engine -inkey "$(uri rsa private)" -outform PEM -out "$work/signed.cms"
+hsm cms -sign -nodetach -in "$work/data" -signer "$work/rsa.pem" -keyform engine -inkey "$(uri rsa private)" -outform PEM -out "$work/signed.cms"
 openssl cms -verify -in "$work/signed.cms" -inform PEM -CAfile "$work/rsa.pem" -out /dev/null
 
 step "s_server"
