@@ -48,19 +48,24 @@ chmod 0700 "$work/askpass"
 step "login with the module named to ssh"
 SSH_ASKPASS=$work/askpass SSH_ASKPASS_REQUIRE=force ssh -p "$port" -o StrictHostKeyChecking=no \
     -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o IdentityAgent=none -I "$QHSM_MODULE" \
-    "$(id -un)@127.0.0.1" echo logged-in | grep -qx logged-in
+    "$(id -un)@127.0.0.1" echo logged-in >"$work/said"
+grep -qx logged-in "$work/said"
 
 step "login through the agent"
 eval "$(ssh-agent -s -P "$QHSM_MODULE")" >/dev/null
 pids+=("$SSH_AGENT_PID")
 SSH_ASKPASS=$work/askpass SSH_ASKPASS_REQUIRE=force ssh-add -s "$QHSM_MODULE"
-ssh-add -l | grep -q ECDSA
-login | grep -qx logged-in
+ssh-add -l >"$work/agent"
+grep -q ECDSA "$work/agent"
+login >"$work/said"
+grep -qx logged-in "$work/said"
 
 step "certificates signed by a CA key in the HSM"
 ssh-keygen -q -t ed25519 -N '' -f "$work/user_key"
 ssh-keygen -q -s "$work/ca.pub" -U -I tester -n "$(id -un)" -V +1h "$work/user_key.pub"
-ssh-keygen -L -f "$work/user_key-cert.pub" | grep -q 'Signing CA: ECDSA'
+ssh-keygen -L -f "$work/user_key-cert.pub" >"$work/certificate"
+grep -q 'Signing CA: ECDSA' "$work/certificate"
 : >"$work/authorized_keys"
 env -u SSH_AUTH_SOCK ssh -p "$port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
-    -o BatchMode=yes -i "$work/user_key" "$(id -un)@127.0.0.1" echo logged-in | grep -qx logged-in
+    -o BatchMode=yes -i "$work/user_key" "$(id -un)@127.0.0.1" echo logged-in >"$work/said"
+grep -qx logged-in "$work/said"
