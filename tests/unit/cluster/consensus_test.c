@@ -279,7 +279,7 @@ static unsigned newest_snapshot(const struct rig *rig, char *out, size_t len)
         count++;
         if (index >= best) {
             best = index;
-            (void)snprintf(out, len, "%s/%s", rig->dir, entry->d_name);
+            CU_ASSERT((size_t)snprintf(out, len, "%s/%s", rig->dir, entry->d_name) < len);
         }
     }
     (void)closedir(dir);
