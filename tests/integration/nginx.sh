@@ -72,3 +72,26 @@ nginx_try() { # port: RSA and EC, TLS 1.2 and 1.3, 8 at once, reload
         nginx_get "$port" | grep -qx served
     done
 }
+
+nginx_daemon_killed() { # port: handshakes go on after the daemon was killed under load and started again; no reload
+    local port=$1 load workers
+    step "the daemon is killed under load and started again"
+    workers=$(pgrep -P "$(cat "$work/nginx.pid")" | sort)
+    # shellcheck disable=SC2016
+    seq 2000 | xargs -P 8 -I{} curl -sk -m 15 -o /dev/null -w '%{http_code}\n' "https://127.0.0.1:$port/" >"$work/codes" &
+    load=$!
+    pids+=("$load")
+    sleep 1
+    kill -9 "$(cat "$cluster/zone-a/qhsmd.pid")"
+    sleep 0.5
+    "$QHSM" dev up --dir "$cluster"
+    nginx_get "$port" --tlsv1.3 >"$work/page" || fail "no handshake after the daemon's start"
+    kill "$load"
+    wait "$load" || true
+    [ "$(grep -c 200 "$work/codes")" -gt 0 ] || fail "no handshake before the kill"
+    step "400 handshakes after it, each of them good"
+    # shellcheck disable=SC2016
+    seq 400 | xargs -P 8 -I{} curl -sk -o /dev/null --fail "https://127.0.0.1:$port/" || fail "a handshake failed"
+    nginx_get "$port" --tls-max 1.2 --ciphers ECDHE-RSA-AES128-GCM-SHA256 | grep -qx served
+    [ "$workers" = "$(pgrep -P "$(cat "$work/nginx.pid")" | sort)" ] || fail "nginx's workers are not the same any more"
+}

@@ -16,3 +16,4 @@ chmod 0644 "$work/engine.cnf"
 nginx_start "$work/nginx.conf" "$port"
 unset OPENSSL_CONF
 nginx_try "$port"
+nginx_daemon_killed "$port"

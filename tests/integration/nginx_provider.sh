@@ -20,3 +20,4 @@ export OPENSSL_CONF=$work/provider.cnf
 nginx_start "$work/nginx.conf" "$port"
 unset OPENSSL_CONF
 nginx_try "$port"
+nginx_daemon_killed "$port"
