@@ -23,11 +23,9 @@ static struct iovec frame_of(const struct object *object)
 
 static struct roster_segment *segment_new(void)
 {
-    struct roster_segment *segment = malloc(sizeof *segment);
-    if (segment == NULL)
-        return NULL;
-    atomic_init(&segment->refs, 1);
-    segment->count = 0;
+    struct roster_segment *segment = calloc(1, sizeof *segment);
+    if (segment != NULL)
+        atomic_init(&segment->refs, 1);
     return segment;
 }
 

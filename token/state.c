@@ -6,6 +6,7 @@
 
 #include "common/log.h"
 #include "token/state_internal.h"
+#include "token/store_table.h"
 
 enum rc state_content_init(struct state_content *content, const struct seal_keys *keys,
                            const struct store *like)
@@ -27,25 +28,14 @@ void state_content_clear(struct state_content *content)
     *content = (struct state_content){.store = NULL};
 }
 
-static int lock_init(pthread_rwlock_t *lock)
-{
-    pthread_rwlockattr_t attr;
-    int error = pthread_rwlockattr_init(&attr);
-    if (error != 0)
-        return error;
-    (void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
-    error = pthread_rwlock_init(lock, &attr);
-    (void)pthread_rwlockattr_destroy(&attr);
-    return error;
-}
-
 enum rc state_new(const struct seal_keys *keys, struct state **out)
 {
     struct state *state = calloc(1, sizeof *state);
     if (state == NULL)
         return RC_NO_MEMORY;
     state->keys = keys;
-    if (lock_init(&state->lock) != 0 || pthread_mutex_init(&state->published_lock, NULL) != 0) {
+    if (table_lock_init(&state->lock) != 0 ||
+        pthread_mutex_init(&state->published_lock, NULL) != 0) {
         free(state);
         return RC_NO_MEMORY;
     }

@@ -124,9 +124,6 @@ struct effect_result {
  * impossible (a malformed effect) aborts the process with a log line. Locks shards for moments. */
 void state_apply(struct state *state, uint64_t index, struct bytes effect,
                  struct effect_result *out);
-/* Another effect of the entry that was applied last: `index` is state_applied(). */
-void state_apply_more(struct state *state, uint64_t index, struct bytes effect,
-                      struct effect_result *out);
 /* Is it well-formed, so that state_apply() will not abort? For effects from a peer, before they are
  * proposed. RC_PROTOCOL. */
 enum rc effect_check(struct bytes effect);

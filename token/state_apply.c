@@ -18,11 +18,12 @@ static const effect_do effects[EFFECT_KIND_END] = {
 };
 
 /* A gap or a repetition means that log and state do not belong together. */
-static void check_index(const struct state *state, uint64_t index, uint64_t wanted)
+static void check_index(const struct state *state, uint64_t index)
 {
-    if (index != wanted)
+    uint64_t applied = state->content.digest.applied;
+    if (index != applied + 1)
         state_must(rc_fail(RC_INTERNAL, "index %llu after %llu", (unsigned long long)index,
-                           (unsigned long long)state->content.digest.applied),
+                           (unsigned long long)applied),
                    "the log does not continue this state");
 }
 
@@ -87,23 +88,15 @@ static void apply(struct state *state, struct bytes bytes, struct effect_result 
 void state_apply(struct state *state, uint64_t index, struct bytes effect,
                  struct effect_result *out)
 {
-    check_index(state, index, state->content.digest.applied + 1);
+    check_index(state, index);
     apply(state, effect, out);
     state->content.digest.applied = index;
     state_publish(state);
 }
 
-void state_apply_more(struct state *state, uint64_t index, struct bytes effect,
-                      struct effect_result *out)
-{
-    check_index(state, index, state->content.digest.applied);
-    apply(state, effect, out);
-    state_publish(state);
-}
-
 void state_skip(struct state *state, uint64_t index)
 {
-    check_index(state, index, state->content.digest.applied + 1);
+    check_index(state, index);
     state->content.digest.applied = index;
     state_publish(state);
 }

@@ -64,7 +64,7 @@ static enum rc put_trailer(const struct state *state, struct state_snapshot *sna
 static enum rc list_parts(struct state_snapshot *snapshot)
 {
     size_t count = snapshot->roster.objects + 2;
-    snapshot->parts = malloc(count * sizeof snapshot->parts[0]);
+    snapshot->parts = calloc(count, sizeof snapshot->parts[0]);
     if (snapshot->parts == NULL)
         return RC_NO_MEMORY;
     snapshot->parts[0] =

@@ -64,7 +64,7 @@ enum rc table_put(struct table *table, uint64_t key, uint64_t value)
     return RC_OK;
 }
 
-void table_remove(struct table *table, struct table_slot *slot)
+void table_remove(struct table *table, const struct table_slot *slot)
 {
     size_t mask = table->cap - 1;
     size_t hole = (size_t)(slot - table->slots);
@@ -85,13 +85,12 @@ void table_clear(struct table *table)
     *table = (struct table){.slots = NULL, .cap = 0, .used = 0};
 }
 
-static int lock_new(pthread_rwlock_t *lock)
+int table_lock_init(pthread_rwlock_t *lock)
 {
     pthread_rwlockattr_t attr;
     int error = pthread_rwlockattr_init(&attr);
     if (error != 0)
         return error;
-    /* A stream of readers must not keep the apply thread waiting. */
     (void)pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
     error = pthread_rwlock_init(lock, &attr);
     (void)pthread_rwlockattr_destroy(&attr);
@@ -105,7 +104,7 @@ struct shard *shards_new(unsigned count)
         return NULL;
     memset(shards, 0, count * sizeof *shards);
     for (unsigned i = 0; i < count; i++) {
-        if (lock_new(&shards[i].lock) != 0) {
+        if (table_lock_init(&shards[i].lock) != 0) {
             shards_free(shards, i);
             return NULL;
         }

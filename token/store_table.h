@@ -29,9 +29,11 @@ struct shard {
 struct table_slot *table_find(const struct table *table, uint64_t key); /* NULL when absent */
 /* Adds or overwrites. RC_NO_MEMORY: unchanged. */
 enum rc table_put(struct table *table, uint64_t key, uint64_t value);
-void table_remove(struct table *table, struct table_slot *slot);
+void table_remove(struct table *table, const struct table_slot *slot);
 void table_clear(struct table *table);
 
+/* A lock whose readers do not keep the writer waiting; no thread may take it twice. An errno. */
+int table_lock_init(pthread_rwlock_t *lock);
 /* `count` shards; NULL without memory. */
 struct shard *shards_new(unsigned count);
 void shards_free(struct shard *shards, unsigned count);

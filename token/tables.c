@@ -117,7 +117,7 @@ enum rc tables_user_add(struct tables *tables, const struct user_row *row)
         (count > 0 && tables->users[count - 1]->id >= row->id))
         return RC_CONFLICT;
     TRY(user_room(tables, entry));
-    struct user_row *user = malloc(sizeof *user);
+    struct user_row *user = calloc(1, sizeof *user);
     if (user == NULL)
         return RC_NO_MEMORY;
     *user = *row;
