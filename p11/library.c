@@ -13,7 +13,8 @@
 #define CLIENT_NAME "libqhsm-pkcs11 " QHSM_VERSION
 
 static _Atomic(struct library *) current;
-static struct library *all; /* guarded by the gate */
+static struct library first; /* most processes need no other */
+static struct library *all;  /* guarded by the gate */
 
 /* The gate: one C_Initialize or C_Finalize at a time. It holds the process id of who is inside, so
  * that a child does not wait for a thread that only its parent has. */
@@ -57,7 +58,7 @@ static struct library *state_take(void)
             return l;
         }
     }
-    struct library *fresh = calloc(1, sizeof *fresh);
+    struct library *fresh = all == NULL ? &first : calloc(1, sizeof *fresh);
     if (fresh == NULL)
         return NULL;
     atomic_init(&fresh->users, 0);

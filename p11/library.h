@@ -19,7 +19,8 @@
 #include "rpc/client.h"
 
 struct library {
-    struct library *older; /* every one ever made: reused after C_Finalize, never freed */
+    struct library *older; /* every one ever made: reused after C_Finalize, never freed, since
+                              a late call may still look at it */
     bool spare;            /* may be reused */
     atomic_uint users;     /* calls inside */
     _Atomic pid_t pid;     /* the process that it belongs to */
