@@ -325,15 +325,6 @@ void script_stop(void)
     (void)unlink(inside.config);
 }
 
-CK_SESSION_HANDLE script_session(void)
-{
-    CK_SESSION_HANDLE session = 0;
-    CU_ASSERT_EQUAL_FATAL(C_Initialize(NULL), CKR_OK);
-    CU_ASSERT_EQUAL_FATAL(
-        C_OpenSession(1, CKF_SERIAL_SESSION | CKF_RW_SESSION, NULL, NULL, &session), CKR_OK);
-    return session;
-}
-
 unsigned script_total(void)
 {
     unsigned total = 0;
