@@ -23,8 +23,8 @@ struct authority {
 
 static struct harness harness;
 static OSSL_LIB_CTX *lib;
-static struct authority ours;
-static struct authority theirs;
+static struct authority ours = {.cert = BUF_INIT, .key = SECRET_INIT};
+static struct authority theirs = {.cert = BUF_INIT, .key = SECRET_INIT};
 
 static void write_file(const char *name, struct bytes data)
 {
@@ -83,6 +83,7 @@ static void up(void)
 {
     UNIT_OK(server_config_check(&harness.config));
     UNIT_OK(harness_start(&harness));
+    CU_ASSERT_FATAL(harness.server != NULL);
     CU_ASSERT_FATAL(server_port(harness.server) != 0);
 }
 
