@@ -8,14 +8,18 @@
 #define WIRE_VERSION_MIN 1U
 #define WIRE_VERSION_MAX 1U
 
-#define WIRE_FRAME_HEADER_LEN 4U /* u32 big-endian: length of the message that follows */
-#define WIRE_FRAME_MAX \
-    (4U * 1024U * 1024U) /* after login; HelloReply.frame_max tells the daemon's own */
-#define WIRE_FRAME_MAX_PUBLIC (64U * 1024U) /* before the first login on the connection */
-#define WIRE_DATA_MAX         (1024U * 1024U) /* data in one crypt or update request; clients split above \
-                                               */
-#define WIRE_PIPELINE_MAX 64U                 /* requests outstanding on one connection */
+/* A frame: u32 big-endian, the length of the message that follows. */
+#define WIRE_FRAME_HEADER_LEN 4U
+/* After login; HelloReply.frame_max tells the daemon's own. */
+#define WIRE_FRAME_MAX (4U * 1024U * 1024U)
+/* Before the first login on the connection. */
+#define WIRE_FRAME_MAX_PUBLIC (64U * 1024U)
+/* Data in one crypt or update request; clients split above. */
+#define WIRE_DATA_MAX (1024U * 1024U)
+/* Requests outstanding on one connection. */
+#define WIRE_PIPELINE_MAX 64U
 #define WIRE_TICKET_MAX   512U
-#define WIRE_FIND_LIMIT   4096U /* handles in one FindReply */
+/* Handles in one FindReply. */
+#define WIRE_FIND_LIMIT 4096U
 
 #endif

@@ -41,7 +41,7 @@ BANNED = {
 }
 BANNED_OUTSIDE_COMMON = {r"(?<![_\w])malloc\s*\(": "malloc", r"(?<![_\w])memcmp\s*\(": "memcmp"}
 CLAIMS = re.compile(r"\b(FIPS[- ]validated|validated|certified|tamper-resistant|level 3)\b", re.I)
-CLAIM_DENIED = re.compile(r"\b(not|never|no|nor|isn't|neither|without|non)\b", re.I)
+CLAIM_DENIED = re.compile(r"\b(not|nothing|never|no|nor|isn't|neither|without|non)\b", re.I)
 
 
 def tracked(*suffixes):
