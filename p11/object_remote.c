@@ -59,16 +59,27 @@ enum rc object_remote_copy(struct call *call, CK_OBJECT_HANDLE source, struct at
     return make_one(call, &request, &how, out);
 }
 
-enum rc object_remote_destroy(struct call *call, CK_OBJECT_HANDLE handle)
+static enum rc destroy(struct call *call, CK_OBJECT_HANDLE handle, const struct remote_how *how)
 {
     Qhsm__DestroyObjectRequest body = QHSM__DESTROY_OBJECT_REQUEST__INIT;
     body.handle = handle;
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_DESTROY_OBJECT;
     request.destroy_object = &body;
-    struct remote_how how = how_of(handle);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    return remote_mutate(call, &request, &how, QHSM__RESPONSE__BODY__NOT_SET, &reply);
+    return remote_mutate(call, &request, how, QHSM__RESPONSE__BODY__NOT_SET, &reply);
+}
+
+enum rc object_remote_destroy(struct call *call, CK_OBJECT_HANDLE handle)
+{
+    const struct remote_how how = how_of(handle);
+    return destroy(call, handle, &how);
+}
+
+enum rc object_remote_forget(struct call *call, CK_OBJECT_HANDLE handle)
+{
+    const struct remote_how how = {.repeat = RPC_REPEAT_FAREWELL};
+    return destroy(call, handle, &how);
 }
 
 /* A changed session object comes back sealed anew. */

@@ -9,6 +9,9 @@ enum rc object_remote_create(struct call *call, struct attrs wanted, CK_OBJECT_H
 enum rc object_remote_copy(struct call *call, CK_OBJECT_HANDLE source, struct attrs wanted,
                            CK_OBJECT_HANDLE *out);
 enum rc object_remote_destroy(struct call *call, CK_OBJECT_HANDLE handle);
+/* Of a session object whose session ends: no daemon is waited for, none is given the object back
+ * first. */
+enum rc object_remote_forget(struct call *call, CK_OBJECT_HANDLE handle);
 enum rc object_remote_set(struct call *call, CK_OBJECT_HANDLE handle, struct attrs wanted);
 /* `types` empty: all that are public. */
 enum rc object_remote_get(struct call *call, CK_OBJECT_HANDLE handle, uint64_t *types, size_t count,

@@ -85,10 +85,23 @@ CK_RV C_CopyObject(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hObject, CK_ATTR
     return call_end(&call, rc);
 }
 
+/* A session object is gone with its HSM, once its sealed form is forgotten here. */
+static enum rc destroy_owned(struct call *call, CK_OBJECT_HANDLE handle)
+{
+    enum rc rc = object_remote_forget(call, handle);
+    if (rc != RC_UNAVAILABLE && rc != RC_SESSION_OBJECT_LOST)
+        return rc;
+    rc_detail_clear();
+    return RC_OK;
+}
+
 static enum rc destroy(struct call *call, CK_OBJECT_HANDLE handle)
 {
     TRY(check_object_writable(call, handle));
-    TRY(object_remote_destroy(call, handle));
+    if (owned_has(&call->library->owned, handle))
+        TRY(destroy_owned(call, handle));
+    else
+        TRY(object_remote_destroy(call, handle));
     owned_remove(&call->library->owned, handle);
     facts_cache_drop(&call->library->facts, handle);
     return RC_OK;

@@ -87,6 +87,14 @@ void owned_remove(struct owned_objects *all, CK_OBJECT_HANDLE handle)
         object_free(old);
 }
 
+bool owned_has(struct owned_objects *all, CK_OBJECT_HANDLE handle)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    bool has = *link_of(all, handle) != NULL;
+    (void)pthread_mutex_unlock(&all->lock);
+    return has;
+}
+
 enum rc owned_sealed(struct owned_objects *all, CK_OBJECT_HANDLE handle, struct buf *out)
 {
     (void)pthread_mutex_lock(&all->lock);

@@ -31,6 +31,7 @@ void owned_clear(struct owned_objects *all);
 enum rc owned_put(struct owned_objects *all, CK_OBJECT_HANDLE handle,
                   const struct owned_origin *origin, struct bytes sealed);
 void owned_remove(struct owned_objects *all, CK_OBJECT_HANDLE handle);
+bool owned_has(struct owned_objects *all, CK_OBJECT_HANDLE handle);
 /* Copies the sealed form. RC_OBJECT_HANDLE when it is not ours. */
 enum rc owned_sealed(struct owned_objects *all, CK_OBJECT_HANDLE handle, struct buf *out);
 size_t owned_count(struct owned_objects *all);

@@ -14,7 +14,7 @@ void session_objects_destroy(struct call *call, const struct owned_wanted *wante
     do {
         count = owned_list(&call->library->owned, wanted, handles, BATCH);
         for (size_t i = 0; i < count; i++) {
-            (void)object_remote_destroy(call, handles[i]);
+            (void)object_remote_forget(call, handles[i]);
             owned_remove(&call->library->owned, handles[i]);
             facts_cache_drop(&call->library->facts, handles[i]);
         }

@@ -211,7 +211,8 @@ static enum rc exhausted(struct call *call, enum rc rc, bool *out_again)
     }
     bool lost = call->repeat == RPC_REPEAT_NEVER && call->wish.node != 0;
     instant patience = clock_after_ms(call->started, client->config->connect_timeout_ms);
-    if (rc == RC_UNAVAILABLE && !lost && client->has_connected && clock_now() < patience &&
+    bool may_wait = !lost && call->repeat != RPC_REPEAT_FAREWELL && client->has_connected;
+    if (rc == RC_UNAVAILABLE && may_wait && clock_now() < patience &&
         pause_for(call, RESTART_PAUSE_MS)) {
         call->wish.tried = 0;
         *out_again = true;

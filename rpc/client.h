@@ -66,9 +66,10 @@ void rpc_reply_clear(struct rpc_client *client, struct rpc_reply *reply);
 
 /* How a call may be repeated when its connection breaks after it was sent. */
 enum rpc_repeat {
-    RPC_REPEAT_SAFE,  /* reads, signatures, and mutations with a sequence */
-    RPC_REPEAT_NEVER, /* parts of multi-part operations: RC_OPERATION_LOST when the connection
-                         breaks */
+    RPC_REPEAT_SAFE,     /* reads, signatures, and mutations with a sequence */
+    RPC_REPEAT_FAREWELL, /* as SAFE, but a daemon that is not there is not waited for */
+    RPC_REPEAT_NEVER,    /* parts of multi-part operations: RC_OPERATION_LOST when the connection
+                            breaks */
 };
 
 /* Sends request (id, seen_index, deadline_ms are filled in) and waits. Returns the transport's

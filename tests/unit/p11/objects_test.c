@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Objects: searching in pages, session objects and their end, read-only sessions. */
 #include <string.h>
+#include <time.h>
 
 #include "common/rc.h"
 #include "tests/unit/p11/script_hsm.h"
@@ -98,6 +99,31 @@ static void private_session_objects_end_with_the_login(void)
     end();
 }
 
+static void session_objects_end_at_once_when_their_hsm_is_gone(void)
+{
+    script_start(NULL);
+    session = script_session();
+    script.session_objects = true;
+    CK_OBJECT_HANDLE lost = make();
+    CK_OBJECT_HANDLE refused = make();
+    for (unsigned i = 0; i < 20; i++)
+        (void)make();
+    script.fail_once[QHSM__REQUEST__BODY_DESTROY_OBJECT] = RC_SESSION_OBJECT_LOST;
+    CU_ASSERT_EQUAL(C_DestroyObject(session, lost), CKR_OK);
+    CU_ASSERT_EQUAL(script.asked[QHSM__REQUEST__BODY_RESTORE_OBJECT], 0);
+    script.fail_once[QHSM__REQUEST__BODY_DESTROY_OBJECT] = RC_ACTION_PROHIBITED;
+    CU_ASSERT_EQUAL(C_DestroyObject(session, refused), CKR_ACTION_PROHIBITED);
+    script_stop();
+    struct timespec start;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    CU_ASSERT_EQUAL(C_DestroyObject(session, refused), CKR_OK);
+    CU_ASSERT_EQUAL(C_CloseSession(session), CKR_OK);
+    CU_ASSERT_EQUAL(C_Finalize(NULL), CKR_OK);
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    CU_ASSERT(now.tv_sec - start.tv_sec <= 1);
+}
+
 static void lost_session_object_is_given_back_and_the_call_repeated(void)
 {
     begin();
@@ -181,6 +207,7 @@ static void random_comes_in_any_length(void)
 UNIT_SUITE("p11/objects", UNIT_CASE(search_returns_each_object_once_over_many_pages),
            UNIT_CASE(small_search_is_one_request),
            UNIT_CASE(session_objects_end_with_their_session),
+           UNIT_CASE(session_objects_end_at_once_when_their_hsm_is_gone),
            UNIT_CASE(private_session_objects_end_with_the_login),
            UNIT_CASE(lost_session_object_is_given_back_and_the_call_repeated),
            UNIT_CASE(search_gives_lost_session_objects_back_first),

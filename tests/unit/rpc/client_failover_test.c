@@ -84,6 +84,21 @@ static void daemon_that_restarts_is_waited_for(void)
     end_alone();
 }
 
+static void daemon_that_is_gone_is_not_waited_for_to_say_farewell(void)
+{
+    begin_alone();
+    UNIT_OK(fake_client_crypt(&client, RPC_REPEAT_FAREWELL, NULL, 8));
+    fake_hsm_cut(&first);
+    UNIT_OK(fake_client_crypt(&client, RPC_REPEAT_FAREWELL, NULL, 8));
+    fake_hsm_stop(&first);
+    uint64_t start = now_ms();
+    UNIT_RC(fake_client_crypt(&client, RPC_REPEAT_FAREWELL, NULL, 8), RC_UNAVAILABLE);
+    CU_ASSERT(now_ms() - start < 500);
+    fake_hsm_restart(&first);
+    UNIT_OK(call());
+    end_alone();
+}
+
 static void broken_call_is_repeated_when_it_may_be(void)
 {
     begin_alone();
@@ -313,6 +328,7 @@ static void operation_is_lost_with_its_daemon(void)
 UNIT_SUITE("client_failover", UNIT_CASE(idle_connection_that_went_stale_is_replaced_unnoticed),
            UNIT_CASE(idle_connection_that_went_stale_loses_no_part_of_an_operation),
            UNIT_CASE(daemon_that_restarts_is_waited_for),
+           UNIT_CASE(daemon_that_is_gone_is_not_waited_for_to_say_farewell),
            UNIT_CASE(broken_call_is_repeated_when_it_may_be),
            UNIT_CASE(broken_call_is_lost_when_it_may_not_be_repeated),
            UNIT_CASE(answer_cut_in_the_middle_is_asked_for_elsewhere),
