@@ -18,6 +18,20 @@
 #include "tests/unit/token/state_fixture.h"
 #include "tests/unit/unit.h"
 
+/* Daemons of the tests run in forked children, with threads of their own. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+
+/* libuv's threads close descriptors behind the sanitizer's back; their numbers come again. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void)
+{
+    return "race:closedir\n";
+}
+
 struct rig {
     char root[64];
     char dir[80];
@@ -146,7 +160,7 @@ static void policy_effect(struct rig *rig, uint32_t tries, struct buf *out)
     struct policy policy = policy_default();
     policy.pin_tries_max = tries;
     rig->head.time_ms++;
-    UNIT_OK(effect_policy_put(out, &rig->head, 1, &policy));
+    UNIT_OK(effect_policy_put(out, &rig->head, 1, 0, &policy));
 }
 
 static void make_tokens(struct rig *rig, uint64_t first, uint64_t last)

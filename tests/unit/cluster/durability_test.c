@@ -2,6 +2,7 @@
 /* kill -9 at any moment loses nothing that was acknowledged, and makes nothing twice. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/cryptoki.h"
@@ -141,6 +142,37 @@ static void counted_tries_survive_kill(void)
         UNIT_OK(client_hello(&client));
     }
     UNIT_RC(client_login(&client, CKU_USER, HARNESS_USER_PIN), RC_PIN_LOCKED);
+    client_close(&client);
+    harness_clear(&harness);
+}
+
+/* The engine crashes on a failed write of its log: that must be all. */
+static void a_failed_log_write_loses_nothing_acknowledged(void)
+{
+    struct harness harness;
+    struct peer_client client;
+    const struct rlimit tight = {.rlim_cur = 128 * 1024, .rlim_max = 128 * 1024};
+    unsigned acknowledged = 0;
+    enum rc rc = RC_OK;
+    harness_init(&harness);
+    harness_fork(&harness);
+    client_ready(&client, &harness);
+    CU_ASSERT(prlimit(harness.child, RLIMIT_FSIZE, &tight, NULL) == 0);
+    for (unsigned i = 0; i < OBJECTS_MAX && rc == RC_OK; i++) {
+        char label[32];
+        label_of(0, i, label);
+        acknowledged += client_create_data(&client, label, &rc) != 0 ? 1 : 0;
+    }
+    CU_ASSERT(rc != RC_OK && acknowledged > 0);
+    client_close(&client);
+    harness_kill(&harness);
+    harness_fork(&harness);
+    client_join(&client, &harness);
+    for (unsigned i = 0; i < acknowledged; i++) {
+        char label[32];
+        label_of(0, i, label);
+        CU_ASSERT_EQUAL(client_find_label(&client, label), 1);
+    }
     client_close(&client);
     harness_clear(&harness);
 }

@@ -13,6 +13,13 @@
 
 #include "common/log.h"
 
+/* Daemons of the tests run in forked children, with threads of their own. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
+
 void harness_set(char **field, const char *value)
 {
     free(*field);
