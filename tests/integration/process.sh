@@ -9,8 +9,12 @@ start_cluster
 grep '^endpoint = unix' "$cluster/client.conf" >"$cluster/unix.conf"
 grep -v '^endpoint = unix' "$cluster/client.conf" >"$cluster/tls.conf"
 
+# What the process leaves to its end, or to an OpenSSL that has cleaned up, is no leak.
 run() { # case
     step "$endpoint: $1"
+    local ASAN_OPTIONS=${ASAN_OPTIONS:-}
+    case $1 in exits-*) ASAN_OPTIONS+=:detect_leaks=0 ;; esac
+    export ASAN_OPTIONS
     "$program" "$1" >"$work/said" 2>&1 || { cat "$work/said"; fail "$1 by $endpoint"; }
     [ ! -s "$work/said" ] || { cat "$work/said"; fail "$1 by $endpoint was not silent"; }
 }
@@ -31,7 +35,8 @@ outlive() {
     [ ! -s "$work/said" ] || { cat "$work/said"; fail "outlives-its-hsm by $endpoint was not silent"; }
 }
 
-endpoint=unix QHSM_CONF=$cluster/unix.conf
+endpoint=unix
+export QHSM_CONF=$cluster/unix.conf
 run make
 for endpoint in unix tls; do
     QHSM_CONF=$cluster/$endpoint.conf
