@@ -205,6 +205,8 @@ static enum rc admit_login(struct call *call)
     caller->sequence = call->request->sequence;
     caller->now_ms = clock_wall_ms();
     caller->logged_in = false;
+    caller->is_admin = call->peer->role == TLS_ROLE_ADMIN;
+    caller->context = BYTES_NONE;
     if (call->row->login != LOGIN_IGNORED && ticket.len > 0) {
         TRY(peer_login(call->peer, call->service, ticket));
         caller->logged_in = true;
@@ -286,11 +288,11 @@ void call_applied(struct call *call, enum rc rc, const struct effect_result *res
     struct effect_result outcome = *result;
     if (rc != RC_OK)
         outcome = (struct effect_result){.rc = rc};
+    if (outcome.rc != RC_OK)
+        (void)snprintf(call->detail, sizeof call->detail, "%s", rc == RC_OK ? "" : rc_detail());
     hsm_settle(call->service->hsm, &call->caller, &call->mutation, &outcome);
     call->applied_index = rc == RC_OK ? index : 0;
     call->rc = outcome.rc != RC_OK ? outcome.rc : call->mutation.verdict;
-    if (outcome.rc != RC_OK)
-        call->detail[0] = 0;
     call->is_applied = true;
 }
 

@@ -80,6 +80,7 @@ struct call {
         Qhsm__UserListReply users;
         Qhsm__StatusReply status;
         Qhsm__TokenInfo token;
+        Qhsm__PolicyReply policy;
     } body;
 };
 

@@ -46,6 +46,7 @@ enum rc facts_of(struct call *call, const struct object *object, Qhsm__KeyFacts 
     qhsm__key_facts__init(out);
     out->handle = object->handle;
     out->version = object->version;
+    out->slot = object->token;
     out->object_class = object->object_class;
     out->key_type = object->key_type;
     out->size_bits = object->size_bits;

@@ -52,6 +52,11 @@ enum rc handlers_admin_user_create(struct call *call);
 enum rc handlers_admin_user_change(struct call *call);
 enum rc handlers_admin_status(struct call *call);
 
+/* handlers_policy.c */
+enum rc handlers_policy_get(struct call *call);
+enum rc handlers_policy_set(struct call *call);
+enum rc handlers_policy_set_reply(struct call *call);
+
 /* ProtobufCBinaryData as bytes. */
 static inline struct bytes handlers_bytes(ProtobufCBinaryData data)
 {

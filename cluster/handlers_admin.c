@@ -8,7 +8,7 @@
 #include "cluster/handlers.h"
 #include "common/log.h"
 
-#define USERS_MAX          1024U
+#define USERS_MAX          1025U /* those of the policy, and the security officer */
 #define WARNINGS_MAX       4U
 #define WARNING_LEN        128U
 #define CERTIFICATE_SOON_S (30 * 24 * 3600)

@@ -45,6 +45,7 @@ enum rc handlers_crypt_once(struct call *call)
     TRY(operation_of(in->operation, &op));
     TRY(check_data(in->data));
     TRY(codec_mechanism_from_pb(in->mechanism, &mech));
+    call->caller.context = handlers_bytes(in->context);
     TRY(hsm_crypt(call->service->hsm, &call->caller, op, in->key, in->version, &mech, in->prehashed,
                   handlers_bytes(in->data), handlers_bytes(in->signature), &call->data, &call->iv));
     reply_data(call);
@@ -61,6 +62,7 @@ enum rc handlers_crypt_begin(struct call *call)
     enum crypt_op op = CRYPT_SIGN;
     TRY(operation_of(in->operation, &op));
     TRY(codec_mechanism_from_pb(in->mechanism, &mech));
+    call->caller.context = handlers_bytes(in->context);
     struct operation *operation = NULL;
     TRY(hsm_operation_begin(service->hsm, &call->caller, op, in->key, in->version, &mech, HOLD_MAX,
                             &call->iv, &operation));

@@ -86,14 +86,21 @@ enum rc handlers_token_slots(struct call *call)
 enum rc handlers_token_init(struct call *call)
 {
     const Qhsm__InitTokenRequest *in = call->request->init_token;
+    if (in->force)
+        return hsm_reset_token(call->service->hsm, &call->caller, in->slot, in->label,
+                               handlers_bytes(in->so_pin), &call->mutation);
     return hsm_init_token(call->service->hsm, &call->caller, in->slot, in->label,
                           handlers_bytes(in->so_pin), &call->mutation);
 }
 
 enum rc handlers_token_init_reply(struct call *call)
 {
-    log_info("token_initialised", "slot=%llu", (unsigned long long)call->request->init_token->slot);
-    TRY(token_info_fill(call, call->request->init_token->slot, &call->body.token));
+    unsigned long long slot = call->request->init_token->slot;
+    if (call->request->init_token->force)
+        log_warn("token_destroyed_by_administrator", "slot=%llu peer=%s/%s", slot,
+                 tls_role_name(call->peer->role), call->peer->name);
+    log_info("token_initialised", "slot=%llu", slot);
+    TRY(token_info_fill(call, slot, &call->body.token));
     call->response.body_case = QHSM__RESPONSE__BODY_TOKEN;
     call->response.token = &call->body.token;
     return RC_OK;
@@ -127,10 +134,15 @@ enum rc handlers_token_login_reply(struct call *call)
     struct bytes sealed = buf_bytes(&call->mutation.reply);
     Qhsm__LoginReply *reply = &call->body.login;
     qhsm__login_reply__init(reply);
-    TRY(peer_login(call->peer, call->service, sealed));
     reply->ticket = handlers_data(sealed);
-    reply->expires_ms = call->peer->ticket.expires_ms;
-    reply->user = call->peer->ticket.user;
+    if (call->request->login->user_type == CKU_CONTEXT_SPECIFIC) {
+        reply->expires_ms = call->caller.now_ms + TICKET_CONTEXT_LIFE_MS;
+        reply->user = call->caller.ticket.user;
+    } else {
+        TRY(peer_login(call->peer, call->service, sealed));
+        reply->expires_ms = call->peer->ticket.expires_ms;
+        reply->user = call->peer->ticket.user;
+    }
     call->response.body_case = QHSM__RESPONSE__BODY_LOGIN;
     call->response.login = reply;
     return RC_OK;

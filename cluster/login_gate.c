@@ -104,6 +104,13 @@ static struct bytes pin_of(const struct call *call, uint64_t *slot, enum user_ro
     return bytes_of(request->login->pin.data, request->login->pin.len);
 }
 
+/* A context-specific login is by whoever is logged in. */
+static bool is_own_pin(const struct call *call)
+{
+    return call->request->body_case == QHSM__REQUEST__BODY_LOGIN &&
+           call->request->login->user_type == CKU_CONTEXT_SPECIFIC && call->caller.logged_in;
+}
+
 /* By the user that the PIN's grammar picks: a default user's PIN may hold a colon, so the text
  * before one does not tell. Whoever names nobody shares a lane. */
 uint64_t login_gate_key(const struct call *call)
@@ -114,6 +121,8 @@ uint64_t login_gate_key(const struct call *call)
     struct bytes pin = pin_of(call, &slot, &role, &name);
     struct user_row user;
     struct bytes password;
+    if (name == NULL && is_own_pin(call))
+        return call->caller.ticket.user_id + 1;
     if (user_pick(call->service->hsm->state, slot, role, pin, name, &user, &password) != RC_OK) {
         rc_detail_clear();
         return GATE_LANES;

@@ -13,8 +13,8 @@ static const struct request_row rows[] = {
     {BODY(SLOTS), "slots", MAY_CLIENT, LOGIN_IGNORED, CHANGES_NOTHING, RUNS_ON_WORKER, false, handlers_token_slots, NULL},
     {BODY(INIT_TOKEN), "init_token", MAY_CLIENT, LOGIN_IGNORED, CHANGES_STATE, RUNS_SHORT, true, handlers_token_init, handlers_token_init_reply},
     {BODY(INIT_PIN), "init_pin", MAY_CLIENT, LOGIN_SO, CHANGES_STATE, RUNS_SHORT, false, handlers_token_init_pin, NULL},
-    {BODY(SET_PIN), "set_pin", MAY_CLIENT, LOGIN_IGNORED, CHANGES_STATE, RUNS_SHORT, true, handlers_token_set_pin, NULL},
-    {BODY(LOGIN), "login", MAY_CLIENT, LOGIN_IGNORED, CHANGES_STATE, RUNS_SHORT, true, handlers_token_login, handlers_token_login_reply},
+    {BODY(SET_PIN), "set_pin", MAY_CLIENT, LOGIN_OPTIONAL, CHANGES_STATE, RUNS_SHORT, true, handlers_token_set_pin, NULL},
+    {BODY(LOGIN), "login", MAY_CLIENT, LOGIN_OPTIONAL, CHANGES_STATE, RUNS_SHORT, true, handlers_token_login, handlers_token_login_reply},
     {BODY(LOGOUT), "logout", MAY_CLIENT, LOGIN_NEEDED, CHANGES_HERE, RUNS_ON_WORKER, false, handlers_token_logout, NULL},
     {BODY(CREATE_OBJECT), "create_object", MAY_CLIENT, LOGIN_OPTIONAL, CHANGES_STATE, RUNS_BY_COST, false, handlers_object_create, handlers_object_reply},
     {BODY(COPY_OBJECT), "copy_object", MAY_CLIENT, LOGIN_OPTIONAL, CHANGES_STATE, RUNS_ON_WORKER, false, handlers_object_copy, handlers_object_reply},
@@ -40,6 +40,8 @@ static const struct request_row rows[] = {
     {BODY(USER_CREATE), "user_create", MAY_CLIENT, LOGIN_SO, CHANGES_STATE, RUNS_SHORT, false, handlers_admin_user_create, NULL},
     {BODY(USER_CHANGE), "user_change", MAY_CLIENT, LOGIN_SO, CHANGES_STATE, RUNS_SHORT, false, handlers_admin_user_change, NULL},
     {BODY(STATUS), "status", MAY_ANY, LOGIN_IGNORED, CHANGES_NOTHING, RUNS_ON_WORKER, false, handlers_admin_status, NULL},
+    {BODY(POLICY_GET), "policy_get", MAY_CLIENT, LOGIN_IGNORED, CHANGES_NOTHING, RUNS_ON_WORKER, false, handlers_policy_get, NULL},
+    {BODY(POLICY_SET), "policy_set", MAY_CLIENT, LOGIN_SO, CHANGES_STATE, RUNS_ON_WORKER, false, handlers_policy_set, handlers_policy_set_reply},
     /* clang-format on */
 };
 

@@ -52,15 +52,23 @@ static void uninitialized(uint64_t slot, Qhsm__TokenInfo *out)
     out->object_max = policy.objects_max;
 }
 
+static bool is_usable(const struct policy *policy, const struct mechanism *mech)
+{
+    return policy_allows_mechanism(policy, mech->type) &&
+           (!policy->approved_only || mech->approval != NOT_APPROVED);
+}
+
+/* All that the policy takes away altogether, so that C_GetMechanismList does not show it. */
 static enum rc put_disabled(struct call *call, const struct policy *policy, Qhsm__TokenInfo *out)
 {
-    if (policy->disabled_count == 0)
+    if (policy->disabled_count == 0 && !policy->approved_only)
         return RC_OK;
-    out->disabled_mechanisms = call_alloc(call, policy->disabled_count, sizeof(uint64_t));
+    out->disabled_mechanisms = call_alloc(call, mechanism_count(), sizeof(uint64_t));
     if (out->disabled_mechanisms == NULL)
         return RC_NO_MEMORY;
-    memcpy(out->disabled_mechanisms, policy->disabled, policy->disabled_count * sizeof(uint64_t));
-    out->n_disabled_mechanisms = policy->disabled_count;
+    for (size_t i = 0; i < mechanism_count(); i++)
+        if (!is_usable(policy, mechanism_at(i)))
+            out->disabled_mechanisms[out->n_disabled_mechanisms++] = mechanism_at(i)->type;
     return RC_OK;
 }
 

@@ -66,10 +66,11 @@ enum rc effect_user_tried(struct buf *out, const struct effect_head *head, uint6
 }
 
 enum rc effect_policy_put(struct buf *out, const struct effect_head *head, uint64_t token,
-                          const struct policy *policy)
+                          uint64_t expected_epoch, const struct policy *policy)
 {
     TRY(put_head(out, EFFECT_POLICY_PUT, head));
     TRY(buf_put_u64(out, token));
+    TRY(buf_put_u64(out, expected_epoch));
     return policy_encode(out, policy);
 }
 
@@ -135,6 +136,7 @@ static enum rc decode_user_tried(struct reader *in, struct effect *out)
 static enum rc decode_policy_put(struct reader *in, struct effect *out)
 {
     out->token = reader_u64(in);
+    out->expected_version = reader_u64(in);
     return policy_decode(in, &out->policy) ? RC_OK : RC_PROTOCOL;
 }
 

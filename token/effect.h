@@ -26,7 +26,7 @@ struct effect {
     char name[USER_NAME_MAX + 1];
     struct user_row user;
     uint64_t user_id;
-    uint64_t expected_version;
+    uint64_t expected_version; /* of the user; of a policy: the token's epoch */
     bool right;
     struct policy policy;
     uint64_t handle;

@@ -43,7 +43,9 @@ struct caller {
     uint8_t application[16];
     uint64_t sequence; /* of the request; 0: none */
     bool logged_in;
+    bool is_admin;        /* of the connection, not of a token */
     struct ticket ticket; /* checked against the state for this request */
+    struct bytes context; /* proof of a context-specific login that came with the request */
     unsigned lane;
     uint64_t now_ms;
 };
@@ -73,11 +75,16 @@ void hsm_settle(struct hsm *hsm, const struct caller *caller, struct mutation *m
 /* Tokens and users. Functions marked POOL take milliseconds or more: never on a worker's loop. */
 enum rc hsm_init_token(struct hsm *hsm, const struct caller *caller, uint64_t slot,
                        const char *label, struct bytes so_pin, struct mutation *out); /* POOL */
+/* The same without the SO's PIN, for one that is locked or forgotten: everything on the token goes,
+ * so_pin is the new one. RC_NOT_PERMITTED but for administrators. */
+enum rc hsm_reset_token(struct hsm *hsm, const struct caller *caller, uint64_t slot,
+                        const char *label, struct bytes so_pin, struct mutation *out); /* POOL */
 enum rc hsm_init_pin(struct hsm *hsm, const struct caller *caller, struct bytes pin,
                      struct mutation *out); /* POOL */
 enum rc hsm_set_pin(struct hsm *hsm, const struct caller *caller, uint64_t slot, CK_USER_TYPE type,
                     struct bytes old_pin, struct bytes new_pin, struct mutation *out); /* POOL */
-/* out->reply: the ticket. Serialised per user by the daemon. */
+/* out->reply: the ticket, or with CKU_CONTEXT_SPECIFIC the proof for caller.context, good for
+ * TICKET_CONTEXT_LIFE_MS. Serialised per user by the daemon. */
 enum rc hsm_login(struct hsm *hsm, const struct caller *caller, uint64_t slot, CK_USER_TYPE type,
                   const char *name, struct bytes pin, struct mutation *out); /* POOL */
 void hsm_logout(struct hsm *hsm, const struct caller *caller);
@@ -87,9 +94,10 @@ enum rc hsm_user_change(struct hsm *hsm, const struct caller *caller, const char
                         enum user_change change, struct bytes pin,
                         struct mutation *out); /* POOL; SO */
 /* The token's law, by its SO; voids every ticket of the token. RC_BAD_ARGUMENT for limits that
- * nobody could meet. */
+ * nobody could meet (policy_check()). RC_CONFLICT when the token's epoch is not the one that the
+ * policy was read with. */
 enum rc hsm_policy_set(struct hsm *hsm, const struct caller *caller, const struct policy *policy,
-                       struct mutation *out);
+                       uint64_t expected_epoch, struct mutation *out);
 
 /* Objects. */
 enum rc hsm_create_object(struct hsm *hsm, const struct caller *caller, uint64_t slot,
@@ -125,7 +133,7 @@ enum rc hsm_unwrap(struct hsm *hsm, const struct caller *caller, uint64_t unwrap
 enum rc hsm_derive(struct hsm *hsm, const struct caller *caller, uint64_t base,
                    const struct mech_call *call, struct attrs wanted, struct mutation *out);
 
-/* Use. */
+/* Use. A private key with CKA_ALWAYS_AUTHENTICATE needs caller.context (RC_NOT_LOGGED_IN). */
 enum rc hsm_crypt(struct hsm *hsm, const struct caller *caller, enum crypt_op op, uint64_t key,
                   uint64_t version, const struct mech_call *call, bool prehashed, struct bytes data,
                   struct bytes signature, struct buf *out, struct buf *out_iv);

@@ -28,6 +28,23 @@ static enum rc policy_of(struct hsm *hsm, const struct caller *caller, uint64_t 
     return RC_OK;
 }
 
+/* PKCS#11 3.1 4.9: such a key wants the PIN for each use. */
+static enum rc check_context(const struct hsm *hsm, const struct caller *caller,
+                             const struct object *key)
+{
+    struct ticket proof;
+    if ((key->flags & OBJECT_ALWAYS_AUTHENTICATE) == 0)
+        return RC_OK;
+    if (caller->context.len == 0)
+        return rc_fail(RC_NOT_LOGGED_IN,
+                       "key 0x%lx has CKA_ALWAYS_AUTHENTICATE: a context-specific login goes "
+                       "before each use",
+                       (unsigned long)key->handle);
+    if (ticket_open(hsm->keys, caller->context, &proof) != RC_OK)
+        return rc_fail(RC_NOT_LOGGED_IN, "the context-specific login is not one of this cluster's");
+    return ticket_check_context(hsm->state, &proof, &caller->ticket, caller->now_ms);
+}
+
 /* The key, lawful for that operation. */
 static enum rc lawful_key(struct hsm *hsm, const struct caller *caller, enum crypt_op op,
                           uint64_t handle, uint64_t version, const struct mech_call *call,
@@ -43,6 +60,7 @@ static enum rc lawful_key(struct hsm *hsm, const struct caller *caller, enum cry
     TRY(policy_of(hsm, caller, object->token, &policy));
     TRY(law_key_use(policy, object, call->mech, law_of[op], caller->now_ms));
     TRY(law_parameter(policy, call, law_of[op]));
+    TRY(check_context(hsm, caller, object));
     *out = object;
     object = NULL;
     return RC_OK;

@@ -92,6 +92,15 @@ static void used_key_clear(struct used_key *used)
 }
 #define AUTO_USED_KEY __attribute__((cleanup(used_key_clear))) struct used_key
 
+/* No PIN goes with C_UnwrapKey and C_DeriveKey, and unwrapping would be decrypting by another name.
+ */
+static enum rc check_unattended(const struct object *key)
+{
+    if ((key->flags & OBJECT_ALWAYS_AUTHENTICATE) == 0)
+        return RC_OK;
+    return rc_fail(RC_KEY_FUNCTION, "a key with CKA_ALWAYS_AUTHENTICATE signs and decrypts only");
+}
+
 /* Finds, judges and parses the key that wraps, unwraps or derives. */
 static enum rc use_key(struct hsm *hsm, const struct caller *caller, uint64_t handle,
                        const struct mech_call *call, enum law_use use, enum rc missing,
@@ -101,6 +110,7 @@ static enum rc use_key(struct hsm *hsm, const struct caller *caller, uint64_t ha
     TRY(hsm_token(hsm, out->object->token, &out->token));
     TRY(law_key_use(&out->token.policy, out->object, call->mech, use, caller->now_ms));
     TRY(law_parameter(&out->token.policy, call, use));
+    TRY(check_unattended(out->object));
     return key_get(hsm->keys, out->object, &out->key);
 }
 

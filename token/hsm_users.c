@@ -122,6 +122,24 @@ enum rc hsm_init_token(struct hsm *hsm, const struct caller *caller, uint64_t sl
     return init_again(hsm, caller, &token, label, so_pin, out);
 }
 
+enum rc hsm_reset_token(struct hsm *hsm, const struct caller *caller, uint64_t slot,
+                        const char *label, struct bytes so_pin, struct mutation *out)
+{
+    struct token_row token = {.number = 0};
+    struct user_row so = {.token = slot, .role = ROLE_SO};
+    if (!caller->is_admin)
+        return rc_fail(RC_NOT_PERMITTED,
+                       "initialising slot %llu again without its SO's PIN is an "
+                       "administrator's",
+                       (unsigned long long)slot);
+    TRY(check_label(label));
+    TRY(hsm_token(hsm, slot, &token));
+    set_name(so.name, sizeof so.name, SO_USER_NAME);
+    TRY(set_pin(hsm, &token.policy, &so, so_pin));
+    struct effect_head head = hsm_head(caller);
+    return effect_token_init(&out->effect, &head, slot, label, token.serial, &so);
+}
+
 /* ---- PINs ---- */
 
 static enum rc so_token(const struct hsm *hsm, const struct caller *caller, struct token_row *out)
@@ -218,9 +236,10 @@ enum rc hsm_set_pin(struct hsm *hsm, const struct caller *caller, uint64_t slot,
 
 static enum rc seal_ticket(const struct hsm *hsm, const struct caller *caller,
                            const struct token_row *token, const struct user_row *user,
-                           struct buf *out)
+                           bool is_context, struct buf *out)
 {
-    uint64_t life_ms = (uint64_t)token->policy.ticket_life_s * 1000;
+    uint64_t life_ms =
+        is_context ? TICKET_CONTEXT_LIFE_MS : (uint64_t)token->policy.ticket_life_s * 1000;
     struct ticket ticket = {
         .token = token->number,
         .user_id = user->id,
@@ -228,6 +247,7 @@ static enum rc seal_ticket(const struct hsm *hsm, const struct caller *caller,
         .user_version = user->version,
         .token_epoch = token->epoch,
         .expires_ms = life_ms == 0 ? 0 : caller->now_ms + life_ms,
+        .is_context = is_context,
     };
     memcpy(ticket.application, caller->application, sizeof ticket.application);
     set_name(ticket.user, sizeof ticket.user, user->name);
@@ -254,7 +274,7 @@ enum rc hsm_login(struct hsm *hsm, const struct caller *caller, uint64_t slot, C
     if (!right)
         return RC_OK;
     TRY(count_try(caller, &user, true, out));
-    return seal_ticket(hsm, caller, &token, &user, &out->reply);
+    return seal_ticket(hsm, caller, &token, &user, type == CKU_CONTEXT_SPECIFIC, &out->reply);
 }
 
 void hsm_logout(struct hsm *hsm, const struct caller *caller)
@@ -329,15 +349,15 @@ enum rc hsm_user_change(struct hsm *hsm, const struct caller *caller, const char
 }
 
 enum rc hsm_policy_set(struct hsm *hsm, const struct caller *caller, const struct policy *policy,
-                       struct mutation *out)
+                       uint64_t expected_epoch, struct mutation *out)
 {
     struct token_row token = {.number = 0};
     TRY(so_token(hsm, caller, &token));
-    if (policy->pin_len_min == 0 || policy->pin_len_max < policy->pin_len_min)
-        return rc_fail(RC_BAD_ARGUMENT, "PINs of %u to %u bytes", policy->pin_len_min,
-                       policy->pin_len_max);
-    if (policy->pin_tries_max == 0)
-        return rc_fail(RC_BAD_ARGUMENT, "no limit of wrong PINs");
+    TRY(policy_check(policy));
+    if (expected_epoch != token.epoch)
+        return rc_fail(RC_CONFLICT,
+                       "the policy has changed since it was read: epoch %llu, not %llu",
+                       (unsigned long long)token.epoch, (unsigned long long)expected_epoch);
     struct effect_head head = hsm_head(caller);
-    return effect_policy_put(&out->effect, &head, token.number, policy);
+    return effect_policy_put(&out->effect, &head, token.number, expected_epoch, policy);
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
+#include "common/policy_settings.h"
 
 #define POLICY_DISABLED_MAX 64U
 
@@ -27,5 +28,14 @@ struct policy policy_default(void);
 enum rc policy_encode(struct buf *out, const struct policy *policy);
 bool policy_decode(struct reader *in, struct policy *out);
 bool policy_allows_mechanism(const struct policy *policy, uint64_t mechanism);
+
+uint64_t policy_value(const struct policy *policy, enum policy_setting setting);
+/* RC_BAD_ARGUMENT: no such setting, or a value outside its row of policy.def. */
+enum rc policy_change(struct policy *policy, uint32_t setting, uint64_t value);
+/* RC_MECHANISM: not one of the table; RC_LIMIT: POLICY_DISABLED_MAX are disabled. */
+enum rc policy_disable(struct policy *policy, uint64_t mechanism);
+void policy_enable(struct policy *policy, uint64_t mechanism);
+/* Every value within its row, and limits that can be met together. RC_BAD_ARGUMENT. */
+enum rc policy_check(const struct policy *policy);
 
 #endif

@@ -103,8 +103,9 @@ enum rc effect_user_delete(struct buf *out, const struct effect_head *head, uint
  * (RC_PIN_LOCKED). */
 enum rc effect_user_tried(struct buf *out, const struct effect_head *head, uint64_t user_id,
                           uint64_t expected_version, bool right);
+/* expected_epoch: of the token, when the change was made; RC_CONFLICT with another one. 0: any. */
 enum rc effect_policy_put(struct buf *out, const struct effect_head *head, uint64_t token,
-                          const struct policy *policy);
+                          uint64_t expected_epoch, const struct policy *policy);
 /* One or two records; all or none. RC_LIMIT by policy; RC_TICKET_VOID when the owner is gone. */
 enum rc effect_objects_add(struct buf *out, const struct effect_head *head, uint64_t token,
                            const struct bytes *records, size_t count);

@@ -178,6 +178,8 @@ enum rc state_do_policy_put(struct state *state, struct effect *effect, struct e
     struct token_entry *entry = tables_token(&state->content.tables, effect->token);
     if (entry == NULL)
         return RC_SLOT_INVALID;
+    if (effect->expected_version != 0 && effect->expected_version != entry->row.epoch)
+        return RC_CONFLICT;
     struct token_row row = entry->row;
     row.policy = effect->policy;
     row.epoch++;

@@ -21,6 +21,9 @@ enum rc user_set_pin(const struct seal_keys *keys, struct user_row *user, struct
 enum rc user_verify_pin(const struct seal_keys *keys, const struct user_row *user,
                         struct bytes password);
 
+/* A proof of a context-specific login is for the use that follows at once. */
+#define TICKET_CONTEXT_LIFE_MS 30000U
+
 struct ticket {
     uint64_t token;
     uint64_t user_id;
@@ -28,15 +31,20 @@ struct ticket {
     uint64_t user_version;
     uint64_t token_epoch;
     uint64_t expires_ms; /* 0: never */
+    bool is_context;     /* no login, but the proof of a context-specific one */
     uint8_t application[16];
     char user[USER_NAME_MAX + 1];
 };
 enum rc ticket_seal(const struct seal_keys *keys, const struct ticket *ticket, struct buf *out);
 /* Opens only. RC_TICKET_VOID. */
 enum rc ticket_open(const struct seal_keys *keys, struct bytes sealed, struct ticket *out);
-/* Against the state now: version, epoch, disabled, expiry, application. Cheap, for every request.
- * RC_TICKET_VOID. */
+/* A login's, against the state now: version, epoch, disabled, expiry, application. Cheap, for every
+ * request. RC_TICKET_VOID. */
 enum rc ticket_check(const struct state *state, const struct ticket *ticket,
                      const uint8_t application[16], uint64_t now_ms);
+/* The same for a proof, which must be of that login's user and token. RC_NOT_LOGGED_IN: the login
+ * itself still holds. */
+enum rc ticket_check_context(const struct state *state, const struct ticket *proof,
+                             const struct ticket *login, uint64_t now_ms);
 
 #endif

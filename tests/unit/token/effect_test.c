@@ -100,9 +100,10 @@ static void a_policy_comes_back(void)
     policy.objects_max = 16666;
     policy.disabled[0] = 0x1234;
     policy.disabled_count = 1;
-    UNIT_OK(effect_policy_put(&encoded, &head, 2, &policy));
+    UNIT_OK(effect_policy_put(&encoded, &head, 2, 7, &policy));
     UNIT_OK(effect_decode(buf_bytes(&encoded), &effect));
     check_head(&effect, EFFECT_POLICY_PUT);
+    CU_ASSERT_EQUAL(effect.expected_version, 7);
     CU_ASSERT_TRUE(effect.policy.strict && !effect.policy.approved_only);
     CU_ASSERT_EQUAL(effect.policy.objects_max, 16666);
     CU_ASSERT_FALSE(policy_allows_mechanism(&effect.policy, 0x1234));

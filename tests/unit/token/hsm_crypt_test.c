@@ -253,7 +253,112 @@ static void threads_sign_while_key_and_policy_change(void)
     }
 }
 
-UNIT_SUITE("token/hsm_crypt", UNIT_CASE(threads_sign_while_key_and_policy_change),
+/* ---- CKA_ALWAYS_AUTHENTICATE */
+
+static uint64_t guarded_key(struct fixture *f)
+{
+    struct wanted guarded = {.used = 0};
+    uint64_t pair[2];
+    wanted_bool(&guarded, CKA_ALWAYS_AUTHENTICATE, true);
+    fixture_ec(f, NULL, &guarded, pair);
+    return pair[1];
+}
+
+/* The proof of a context-specific login as `who`. */
+static int prove(struct fixture *f, const struct caller *who, const char *pin, struct buf *out)
+{
+    struct mutation made = MUTATION_INIT;
+    enum rc rc =
+        hsm_login(f->hsm, who, f->slot, CKU_CONTEXT_SPECIFIC, NULL, bytes_of_str(pin), &made);
+    int settled = fixture_settle(f, who, rc, &made);
+    if (settled == RC_OK)
+        UNIT_OK(buf_append(out, buf_bytes(&made.reply)));
+    mutation_clear(&made);
+    return settled;
+}
+
+static int sign_with(struct caller caller, uint64_t key, struct bytes context)
+{
+    AUTO_BUF out = BUF_INIT;
+    caller.context = context;
+    return sign_as(&caller, key, CKM_ECDSA_SHA256, 0, &out);
+}
+
+static void a_guarded_key_wants_the_PIN_for_each_use(void)
+{
+    struct fixture *f = fixture_shared();
+    AUTO_BUF proof = BUF_INIT, login = BUF_INIT, iv = BUF_INIT;
+    uint64_t key = guarded_key(f);
+    struct mech_call call = call_of(CKM_ECDSA_SHA256);
+    struct operation *operation = NULL;
+    UNIT_RC(sign(key, CKM_ECDSA_SHA256), RC_NOT_LOGGED_IN);
+    UNIT_RC(hsm_operation_begin(f->hsm, &f->user, CRYPT_SIGN, key, 0, &call, 0, &iv, &operation),
+            RC_NOT_LOGGED_IN);
+    UNIT_OK(ticket_seal(f->hsm->keys, &f->user.ticket, &login));
+    UNIT_RC(sign_with(f->user, key, buf_bytes(&login)), RC_NOT_LOGGED_IN);
+    UNIT_RC(sign_with(f->user, key, bytes_of_str("a forged proof")), RC_NOT_LOGGED_IN);
+    UNIT_OK(prove(f, &f->user, FIXTURE_USER_PIN, &proof));
+    UNIT_OK(sign_with(f->user, key, buf_bytes(&proof)));
+}
+
+static void a_proof_is_of_one_user_one_application_and_of_seconds(void)
+{
+    struct fixture *f = fixture_shared();
+    AUTO_BUF proof = BUF_INIT;
+    uint64_t key = guarded_key(f);
+    UNIT_OK(prove(f, &f->user, FIXTURE_USER_PIN, &proof));
+    struct caller later = f->user;
+    later.now_ms += TICKET_CONTEXT_LIFE_MS - 1;
+    UNIT_OK(sign_with(later, key, buf_bytes(&proof)));
+    later.now_ms++;
+    UNIT_RC(sign_with(later, key, buf_bytes(&proof)), RC_NOT_LOGGED_IN);
+    struct caller other = f->user;
+    other.ticket.user_id++;
+    UNIT_RC(sign_with(other, key, buf_bytes(&proof)), RC_NOT_LOGGED_IN);
+    other = f->user;
+    other.ticket.application[0] ^= 1;
+    UNIT_RC(sign_with(other, key, buf_bytes(&proof)), RC_NOT_LOGGED_IN);
+}
+
+static void a_wrong_PIN_gives_no_proof_and_counts(void)
+{
+    struct fixture *f = fixture_shared();
+    AUTO_BUF proof = BUF_INIT;
+    struct user_row user;
+    UNIT_RC(prove(f, &f->user, "0000", &proof), RC_PIN_INCORRECT);
+    CU_ASSERT_EQUAL(proof.len, 0);
+    UNIT_OK(state_user(f->hsm->state, f->slot, DEFAULT_USER_NAME, &user));
+    CU_ASSERT_EQUAL(user.tries, 1);
+    UNIT_OK(prove(f, &f->user, FIXTURE_USER_PIN, &proof));
+}
+
+/* Nor does a copy, an unwrapping or a derivation lead round it. */
+static void a_guarded_key_does_not_lose_its_guard(void)
+{
+    struct fixture *f = fixture_shared();
+    struct wanted guarded = {.used = 0}, open = {.used = 0};
+    struct mutation made = MUTATION_INIT;
+    uint64_t pair[2];
+    wanted_bool(&guarded, CKA_ALWAYS_AUTHENTICATE, true);
+    wanted_bool(&guarded, CKA_DERIVE, true);
+    fixture_ec(f, NULL, &guarded, pair);
+    wanted_bool(&open, CKA_ALWAYS_AUTHENTICATE, false);
+    enum rc rc = hsm_copy_object(f->hsm, &f->user, pair[1], wanted_attrs(&open), &made);
+    UNIT_RC(fixture_done(f, &f->user, rc, &made, NULL), RC_ATTRIBUTE_READ_ONLY);
+    made = (struct mutation)MUTATION_INIT;
+    rc = hsm_set_attributes(f->hsm, &f->user, pair[1], wanted_attrs(&open), &made);
+    UNIT_RC(fixture_done(f, &f->user, rc, &made, NULL), RC_ATTRIBUTE_READ_ONLY);
+    struct mech_call derive = call_of(CKM_ECDH1_DERIVE);
+    made = (struct mutation)MUTATION_INIT;
+    rc = hsm_derive(f->hsm, &f->user, pair[1], &derive, wanted_attrs(&open), &made);
+    UNIT_RC(fixture_done(f, &f->user, rc, &made, NULL), RC_KEY_FUNCTION);
+}
+
+UNIT_SUITE("token/hsm_crypt", UNIT_CASE(a_guarded_key_wants_the_PIN_for_each_use),
+           UNIT_CASE(a_proof_is_of_one_user_one_application_and_of_seconds),
+           UNIT_CASE(a_wrong_PIN_gives_no_proof_and_counts),
+           UNIT_CASE(a_guarded_key_does_not_lose_its_guard),
+           UNIT_CASE(threads_sign_while_key_and_policy_change),
            UNIT_CASE(a_signature_is_made_and_verified), UNIT_CASE(each_mistake_has_its_own_code),
            UNIT_CASE(an_operation_that_is_none_is_refused),
            UNIT_CASE(allowed_mechanisms_are_obeyed_even_when_there_are_none),

@@ -70,7 +70,7 @@ void fixture_policy(struct fixture *fixture, const struct policy *policy)
     struct effect_head head = {.time_ms = NOW_MS};
     struct effect_result applied;
     struct token_row token;
-    must((int)effect_policy_put(&effect, &head, fixture->slot, policy), "policy");
+    must((int)effect_policy_put(&effect, &head, fixture->slot, 0, policy), "policy");
     state_apply(fixture->hsm->state, ++fixture->index, buf_bytes(&effect), &applied);
     must((int)applied.rc, "policy");
     must((int)state_token(fixture->hsm->state, fixture->slot, &token), "token");

@@ -277,20 +277,38 @@ static void logging_out_drops_private_session_objects(void)
 
 static void a_context_specific_login_tries_the_PIN_of_who_is_logged_in(void)
 {
+    struct user_row user;
     fixture_open(&fixture);
     UNIT_RC(login(CKU_CONTEXT_SPECIFIC, NULL, FIXTURE_USER_PIN), RC_NOT_LOGGED_IN);
-    UNIT_RC(fixture_login(&fixture, &fixture.user, CKU_CONTEXT_SPECIFIC, NULL, "0000"),
-            RC_PIN_INCORRECT);
-    UNIT_OK(fixture_login(&fixture, &fixture.user, CKU_CONTEXT_SPECIFIC, NULL, FIXTURE_USER_PIN));
+    struct caller again = fixture.user;
+    UNIT_RC(fixture_login(&fixture, &again, CKU_CONTEXT_SPECIFIC, NULL, "0000"), RC_PIN_INCORRECT);
+    UNIT_OK(state_user(fixture.hsm->state, 1, DEFAULT_USER_NAME, &user));
+    CU_ASSERT_EQUAL(user.tries, 1);
+    UNIT_OK(fixture_login(&fixture, &again, CKU_CONTEXT_SPECIFIC, NULL, FIXTURE_USER_PIN));
+    CU_ASSERT_TRUE(again.ticket.is_context);
+    UNIT_RC(check(&again), RC_TICKET_VOID); /* a proof is no login */
+    UNIT_OK(check(&fixture.user));
     UNIT_RC(login(77, NULL, FIXTURE_USER_PIN), RC_USER_TYPE);
     fixture_close(&fixture);
 }
 
-static int policy_set(struct caller *caller, const struct policy *policy)
+static uint64_t epoch_now(void)
+{
+    struct token_row token = {.number = 0};
+    UNIT_OK(state_token(fixture.hsm->state, 1, &token));
+    return token.epoch;
+}
+
+static int policy_set_at(struct caller *caller, const struct policy *policy, uint64_t epoch)
 {
     struct mutation made = MUTATION_INIT;
-    enum rc rc = hsm_policy_set(fixture.hsm, caller, policy, &made);
+    enum rc rc = hsm_policy_set(fixture.hsm, caller, policy, epoch, &made);
     return fixture_done(&fixture, caller, rc, &made, NULL);
+}
+
+static int policy_set(struct caller *caller, const struct policy *policy)
+{
+    return policy_set_at(caller, policy, epoch_now());
 }
 
 static void the_SO_sets_the_policy_and_that_voids_tickets(void)
@@ -315,7 +333,107 @@ static void the_SO_sets_the_policy_and_that_voids_tickets(void)
     fixture_close(&fixture);
 }
 
-UNIT_SUITE("token/hsm_users", UNIT_CASE(the_SO_sets_the_policy_and_that_voids_tickets),
+static void a_policy_that_was_read_before_another_change_is_a_conflict(void)
+{
+    struct policy policy = policy_default();
+    struct mutation first = MUTATION_INIT, second = MUTATION_INIT;
+    fixture_open(&fixture);
+    uint64_t epoch = epoch_now();
+    UNIT_RC(policy_set_at(&fixture.so, &policy, epoch + 1), RC_CONFLICT);
+    UNIT_RC(policy_set_at(&fixture.so, &policy, 0), RC_CONFLICT);
+    /* both on the way before either is applied */
+    enum rc rc1 = hsm_policy_set(fixture.hsm, &fixture.so, &policy, epoch, &first);
+    enum rc rc2 = hsm_policy_set(fixture.hsm, &fixture.so, &policy, epoch, &second);
+    UNIT_OK(fixture_done(&fixture, &fixture.so, rc1, &first, NULL));
+    UNIT_RC(fixture_done(&fixture, &fixture.so, rc2, &second, NULL), RC_CONFLICT);
+    CU_ASSERT_EQUAL(epoch_now(), epoch + 1);
+    fixture_close(&fixture);
+}
+
+static void each_setting_of_a_policy_is_held_to_its_row(void)
+{
+    fixture_open(&fixture);
+    for (size_t i = 0; i < policy_setting_count(); i++) {
+        const struct policy_setting_info *info = policy_setting_at(i);
+        struct policy policy = policy_default();
+        UNIT_OK(policy_change(&policy, (uint32_t)info->setting, info->max));
+        CU_ASSERT_EQUAL(policy_value(&policy, info->setting), info->max);
+        UNIT_RC(policy_change(&policy, (uint32_t)info->setting, info->max + 1), RC_BAD_ARGUMENT);
+        if (info->min > 0)
+            UNIT_RC(policy_change(&policy, (uint32_t)info->setting, info->min - 1),
+                    RC_BAD_ARGUMENT);
+        CU_ASSERT_PTR_EQUAL(policy_setting_by_name(info->name), info);
+    }
+    struct policy policy = policy_default();
+    UNIT_OK(policy_check(&policy));
+    UNIT_RC(policy_change(&policy, 0, 1), RC_BAD_ARGUMENT);
+    UNIT_RC(policy_change(&policy, 99, 1), RC_BAD_ARGUMENT);
+    UNIT_OK(policy_change(&policy, POLICY_PIN_LEN_MIN, 20));
+    UNIT_OK(policy_change(&policy, POLICY_PIN_LEN_MAX, 19));
+    UNIT_RC(policy_set(&fixture.so, &policy), RC_BAD_ARGUMENT);
+    fixture_close(&fixture);
+}
+
+static void mechanisms_are_disabled_and_enabled_one_by_one(void)
+{
+    struct policy policy = policy_default();
+    UNIT_OK(policy_disable(&policy, CKM_RSA_PKCS));
+    UNIT_OK(policy_disable(&policy, CKM_AES_ECB));
+    UNIT_OK(policy_disable(&policy, CKM_RSA_PKCS));
+    CU_ASSERT_EQUAL(policy.disabled_count, 2);
+    UNIT_RC(policy_disable(&policy, 0x7fffffff), RC_MECHANISM);
+    policy_enable(&policy, CKM_RSA_PKCS);
+    CU_ASSERT_TRUE(policy_allows_mechanism(&policy, CKM_RSA_PKCS));
+    CU_ASSERT_FALSE(policy_allows_mechanism(&policy, CKM_AES_ECB));
+    for (size_t i = 0; policy.disabled_count < POLICY_DISABLED_MAX; i++)
+        UNIT_OK(policy_disable(&policy, mechanism_at(i)->type));
+    UNIT_RC(policy_disable(&policy, mechanism_at(mechanism_count() - 1)->type), RC_LIMIT);
+}
+
+static int reset_token(struct caller *caller, uint64_t slot, const char *pin)
+{
+    struct mutation made = MUTATION_INIT;
+    enum rc rc = hsm_reset_token(fixture.hsm, caller, slot, "reset", bytes_of_str(pin), &made);
+    return fixture_done(&fixture, caller, rc, &made, NULL);
+}
+
+static void an_administrator_initialises_a_token_whose_SO_is_locked(void)
+{
+    struct caller admin;
+    struct token_row before, after;
+    fixture_open(&fixture);
+    admin = fixture.nobody;
+    admin.is_admin = true;
+    struct wanted on_token = {.used = 0};
+    wanted_bool(&on_token, CKA_TOKEN, true);
+    uint64_t key = fixture_aes(&fixture, 16, &on_token);
+    UNIT_OK(state_token(fixture.hsm->state, 1, &before));
+    for (unsigned i = 0; i < policy_default().pin_tries_max; i++)
+        UNIT_RC(login(CKU_SO, NULL, "wrong pin"), RC_PIN_INCORRECT);
+    UNIT_RC(init_token(&admin, 1, "again", FIXTURE_SO_PIN), RC_PIN_LOCKED);
+    UNIT_RC(reset_token(&fixture.nobody, 1, "so-pin-2"), RC_NOT_PERMITTED);
+    UNIT_RC(reset_token(&fixture.so, 1, "so-pin-2"), RC_NOT_PERMITTED);
+    UNIT_RC(reset_token(&admin, 1, "so"), RC_PIN_LEN);
+    UNIT_RC(reset_token(&admin, 2, "so-pin-2"), RC_TOKEN_NOT_INITIALIZED);
+    UNIT_RC(reset_token(&admin, 3, "so-pin-2"), RC_SLOT_INVALID);
+    UNIT_OK(reset_token(&admin, 1, "so-pin-2"));
+    UNIT_OK(state_token(fixture.hsm->state, 1, &after));
+    CU_ASSERT_STRING_EQUAL(after.label, "reset");
+    CU_ASSERT_STRING_EQUAL(after.serial, before.serial);
+    CU_ASSERT_EQUAL(state_object_count(fixture.hsm->state), 0);
+    UNIT_RC(fixture_read(&fixture, &fixture.user, key, CKA_LABEL, NULL), RC_OBJECT_HANDLE);
+    UNIT_RC(check(&fixture.user), RC_TICKET_VOID);
+    UNIT_RC(login(CKU_SO, NULL, FIXTURE_SO_PIN), RC_PIN_INCORRECT);
+    UNIT_OK(login(CKU_SO, NULL, "so-pin-2"));
+    UNIT_RC(login(CKU_USER, NULL, FIXTURE_USER_PIN), RC_USER_PIN_NOT_INITIALIZED);
+    fixture_close(&fixture);
+}
+
+UNIT_SUITE("token/hsm_users", UNIT_CASE(a_policy_that_was_read_before_another_change_is_a_conflict),
+           UNIT_CASE(each_setting_of_a_policy_is_held_to_its_row),
+           UNIT_CASE(mechanisms_are_disabled_and_enabled_one_by_one),
+           UNIT_CASE(an_administrator_initialises_a_token_whose_SO_is_locked),
+           UNIT_CASE(the_SO_sets_the_policy_and_that_voids_tickets),
            UNIT_CASE(a_login_gives_a_ticket_of_user_and_token),
            UNIT_CASE(a_wrong_PIN_is_counted_before_it_is_answered),
            UNIT_CASE(a_right_PIN_is_an_effect_too),

@@ -157,7 +157,7 @@ struct effect_result replica_policy(struct replica *replica, uint64_t token,
                                     const struct policy *policy)
 {
     AUTO_BUF effect = BUF_INIT;
-    must(effect_policy_put(&effect, &replica->head, token, policy), "effect_policy_put");
+    must(effect_policy_put(&effect, &replica->head, token, 0, policy), "effect_policy_put");
     return replica_apply(replica, &effect);
 }
 
