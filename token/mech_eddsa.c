@@ -33,25 +33,27 @@ static void context_release(void *ctx)
     EVP_MD_CTX_free(ctx);
 }
 
+/* Without a key, one that has one starts anew: from OpenSSL 3.4 on it is good for one call. */
+static int start(EVP_MD_CTX *ctx, uint64_t tag, EVP_PKEY *pkey)
+{
+    return tag == TAG_SIGN
+               ? EVP_DigestSignInit_ex(ctx, NULL, NULL, crypto_lib(), NULL, pkey, NULL)
+               : EVP_DigestVerifyInit_ex(ctx, NULL, NULL, crypto_lib(), NULL, pkey, NULL);
+}
+
 static enum rc take(struct key *key, unsigned lane_number, uint64_t tag, EVP_MD_CTX **out)
 {
     struct key_lane *lane;
     TRY(key_lane(key, lane_number, &lane));
-    EVP_MD_CTX *ctx = key_ready_get(lane, tag);
-    if (ctx == NULL) {
-        ctx = EVP_MD_CTX_new();
-        int good =
-            ctx == NULL ? 0
-            : tag == TAG_SIGN
-                ? EVP_DigestSignInit_ex(ctx, NULL, NULL, crypto_lib(), NULL, lane->pkey, NULL)
-                : EVP_DigestVerifyInit_ex(ctx, NULL, NULL, crypto_lib(), NULL, lane->pkey, NULL);
-        if (good != 1) {
-            EVP_MD_CTX_free(ctx);
-            return crypto_fail(RC_INTERNAL, "EdDSA context");
-        }
-        key_ready_put(lane, tag, ctx, context_release);
+    *out = key_ready_get(lane, tag);
+    if (*out != NULL)
+        return start(*out, tag, NULL) == 1 ? RC_OK : crypto_fail(RC_INTERNAL, "EdDSA context");
+    *out = EVP_MD_CTX_new();
+    if (*out == NULL || start(*out, tag, lane->pkey) != 1) {
+        EVP_MD_CTX_free(*out);
+        return crypto_fail(RC_INTERNAL, "EdDSA context");
     }
-    *out = ctx;
+    key_ready_put(lane, tag, *out, context_release);
     return RC_OK;
 }
 
