@@ -114,7 +114,7 @@ engine_id = pkcs11
 dynamic_path = /usr/lib/$(multiarch)/engines-3/pkcs11.so
 MODULE_PATH = $QHSM_MODULE
 PIN = $QHSM_USER_PIN
-init = 0
+init = 1
 [req]
 distinguished_name = dn
 [dn]
