@@ -128,6 +128,18 @@ static enum rc start_all(const struct dev *dev)
     return RC_OK;
 }
 
+/* Nothing half started stays behind; the error is the one to tell. */
+static enum rc undo(const struct dev *dev, enum rc rc)
+{
+    char why[256];
+    (void)snprintf(why, sizeof why, "%s", rc_detail());
+    for (unsigned zone = 0; zone < dev->zones; zone++)
+        if (dev_daemon_pid(dev, zone) != 0 && dev_daemon_stop(dev, zone, STOP_TIMEOUT) != RC_OK)
+            (void)fprintf(stderr, "qhsm: the daemon of zone %c could not be stopped\n",
+                          (char)('a' + zone));
+    return rc_fail(rc, "%s", why);
+}
+
 static enum rc dev_up(struct cli *cli)
 {
     (void)cli;
@@ -144,15 +156,8 @@ static enum rc dev_up(struct cli *cli)
         rc = dev_token(&dev);
     if (rc == RC_OK && is_new)
         rc = write_identity(&dev);
-    if (rc != RC_OK) {
-        /* Nothing half started stays behind; the error is the one to tell. */
-        for (unsigned zone = 0; zone < dev.zones; zone++)
-            if (dev_daemon_pid(&dev, zone) != 0 && is_new &&
-                dev_daemon_stop(&dev, zone, STOP_TIMEOUT) != RC_OK)
-                (void)fprintf(stderr, "qhsm: the daemon of zone %c could not be stopped\n",
-                              (char)('a' + zone));
-        return rc;
-    }
+    if (rc != RC_OK)
+        return is_new ? undo(&dev, rc) : rc;
     printf("cluster %s, %u zone%s, token %s\n  . %s/env    then: pkcs11-tool --module $QHSM_MODULE "
            "-L\n",
            dev.cluster, dev.zones, dev.zones == 1 ? "" : "s", DEV_TOKEN_LABEL, dev.dir);

@@ -13,6 +13,8 @@
 #include "rpc/client.h"
 #include "tools/dev.h"
 
+#define SETTLE_MS 5000U
+
 static void sleep_ms(long ms)
 {
     struct timespec rest = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
@@ -63,9 +65,37 @@ static _Noreturn void become_daemon(const char *program, const char *config, con
     _exit(127);
 }
 
+static enum rc probe_zone(const struct dev *dev, unsigned zone)
+{
+    AUTO_BUF path = BUF_INIT;
+    TRY(zone_path(dev, zone, "client.conf", &path));
+    struct client_config *config = NULL;
+    TRY(client_config_load(buf_str(&path), &config));
+    enum rc rc = RC_UNAVAILABLE;
+    if (config->endpoints.count > 0) {
+        struct rpc_probe probe = {0};
+        rpc_probe(config, config->endpoints.items[0], &probe);
+        rc = probe.rc;
+    }
+    client_config_free(config);
+    return rc;
+}
+
+/* A daemon that is there may be on its way out, killed or told to stop a moment ago: it stays when
+ * it answers. */
+static bool is_there_to_stay(const struct dev *dev, unsigned zone)
+{
+    for (unsigned waited = 0; waited < SETTLE_MS && dev_daemon_pid(dev, zone) != 0; waited += 20) {
+        if (probe_zone(dev, zone) == RC_OK)
+            return true;
+        sleep_ms(20);
+    }
+    return dev_daemon_pid(dev, zone) != 0;
+}
+
 enum rc dev_daemon_start(const struct dev *dev, unsigned zone)
 {
-    if (dev_daemon_pid(dev, zone) != 0)
+    if (is_there_to_stay(dev, zone))
         return RC_OK;
     AUTO_BUF program = BUF_INIT;
     AUTO_BUF config = BUF_INIT;
@@ -102,22 +132,6 @@ static void last_line(const struct dev *dev, unsigned zone, struct buf *out)
         text[--len] = 0;
     const char *line = strrchr(text, '\n');
     (void)buf_printf(out, "%s", line == NULL ? text : line + 1);
-}
-
-static enum rc probe_zone(const struct dev *dev, unsigned zone)
-{
-    AUTO_BUF path = BUF_INIT;
-    TRY(zone_path(dev, zone, "client.conf", &path));
-    struct client_config *config = NULL;
-    TRY(client_config_load(buf_str(&path), &config));
-    enum rc rc = RC_UNAVAILABLE;
-    if (config->endpoints.count > 0) {
-        struct rpc_probe probe = {0};
-        rpc_probe(config, config->endpoints.items[0], &probe);
-        rc = probe.rc;
-    }
-    client_config_free(config);
-    return rc;
 }
 
 enum rc dev_daemon_wait(const struct dev *dev, unsigned zone, unsigned timeout_ms)
