@@ -13,18 +13,22 @@ enum rc crypt_key_load(struct call *call, struct operation *operation, enum cryp
     return crypt_check_key(facts, operation->mechanism.mech, op);
 }
 
+/* The proof of C_Login(CKU_CONTEXT_SPECIFIC), if there was one. */
+static ProtobufCBinaryData proof_of(const struct operation *operation)
+{
+    const struct ticket *proof = operation->context;
+    return remote_binary(proof == NULL ? BYTES_NONE : secret_expose(&proof->content));
+}
+
 static struct remote_how how_of(const struct operation *operation)
 {
-    return (struct remote_how){.repeat = RPC_REPEAT_SAFE,
-                               .context = operation->context,
-                               .handles = {operation->key},
-                               .handle_count = 1};
+    return (struct remote_how){
+        .repeat = RPC_REPEAT_SAFE, .handles = {operation->key}, .handle_count = 1};
 }
 
 static struct remote_how how_pinned(struct operation *operation)
 {
-    return (struct remote_how){
-        .repeat = RPC_REPEAT_NEVER, .pin = &operation->pin, .context = operation->context};
+    return (struct remote_how){.repeat = RPC_REPEAT_NEVER, .pin = &operation->pin};
 }
 
 static enum rc take_iv(const struct operation *operation, const ProtobufCBinaryData *iv)
@@ -54,6 +58,7 @@ enum rc crypt_remote_once(struct call *call, struct operation *operation, enum c
     body.prehashed = input->prehashed;
     body.data = remote_binary(input->data);
     body.signature = remote_binary(input->signature);
+    body.context = proof_of(operation);
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_CRYPT;
     request.crypt = &body;
@@ -79,6 +84,7 @@ static enum rc begin_once(struct call *call, struct operation *operation, enum c
     body.key = operation->key;
     body.version = operation->facts->version;
     body.mechanism = &mechanism;
+    body.context = proof_of(operation);
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_OPERATION_BEGIN;
     request.operation_begin = &body;

@@ -73,6 +73,7 @@ static struct facts *facts_from_pb(const Qhsm__KeyFacts *pb)
         return NULL;
     atomic_init(&facts->references, 1);
     facts->handle = pb->handle;
+    facts->slot = pb->slot;
     facts->version = pb->version;
     facts->object_class = pb->object_class;
     facts->key_type = pb->key_type;

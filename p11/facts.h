@@ -16,6 +16,7 @@
 struct facts {
     atomic_uint references;
     CK_OBJECT_HANDLE handle;
+    CK_SLOT_ID slot; /* 0: not told */
     uint64_t version;
     CK_OBJECT_CLASS object_class;
     CK_KEY_TYPE key_type;

@@ -39,6 +39,7 @@ static CK_RV info_3_2(CK_INFO_PTR out)
     return info(out, 3, 2);
 }
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a designator */
 #define MEMBER(name, parameters) .name = name,
 
 /* C_GetInfo is set twice on purpose. */

@@ -19,7 +19,7 @@ void library_fork_carry_login(struct library *child, const struct library *paren
         struct ticket *copy = NULL;
         if (ticket_new(secret_expose(&old->ticket->content), &copy) != RC_OK)
             continue;
-        if (slot_login(slot, old->role, copy) != RC_OK)
+        if (slot_login(slot, old->role, old->user, copy) != RC_OK)
             ticket_unref(copy);
     }
 }

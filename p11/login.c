@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PKCS#11 3.1 5.6.8 to 5.6.11 and 5.5.7 to 5.5.9: PINs, logging in and out. The module asks the
  * daemon and keeps the ticket, never the PIN. */
+#include <stdio.h>
+
 #include "p11/remote.h"
 #include "p11/session_objects.h"
 
@@ -13,9 +15,15 @@ static enum rc pin_of(const CK_UTF8CHAR *pin, CK_ULONG len, ProtobufCBinaryData 
     return RC_OK;
 }
 
-/* Sends a login; *out is a new reference to its ticket. */
+/* What the daemon answers to a login. */
+struct granted {
+    struct ticket *ticket; /* new reference */
+    char user[SLOT_USER_ROOM];
+};
+
+/* `user` may be NULL. A login of its own has no ticket along: the one at hand may be void. */
 static enum rc ask_login(struct call *call, CK_USER_TYPE type, ProtobufCBinaryData pin, char *user,
-                         struct ticket **out)
+                         struct granted *out)
 {
     Qhsm__LoginRequest body = QHSM__LOGIN_REQUEST__INIT;
     body.slot = call->session->slot->id;
@@ -26,10 +34,12 @@ static enum rc ask_login(struct call *call, CK_USER_TYPE type, ProtobufCBinaryDa
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_LOGIN;
     request.login = &body;
+    const struct remote_how how = {.without_login = type != CKU_CONTEXT_SPECIFIC};
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    TRY(remote_mutate(call, &request, NULL, QHSM__RESPONSE__BODY_LOGIN, &reply));
-    const ProtobufCBinaryData *ticket = &reply.reply.msg->login->ticket;
-    return ticket_new(bytes_of(ticket->data, ticket->len), out);
+    TRY(remote_mutate(call, &request, &how, QHSM__RESPONSE__BODY_LOGIN, &reply));
+    const Qhsm__LoginReply *granted = reply.reply.msg->login;
+    (void)snprintf(out->user, sizeof out->user, "%s", granted->user);
+    return ticket_new(bytes_of(granted->ticket.data, granted->ticket.len), &out->ticket);
 }
 
 /* Gives the ticket to the operations that wait for a login of their own. */
@@ -44,16 +54,16 @@ static enum rc login_context(struct call *call, ProtobufCBinaryData pin)
     }
     if (!wanted)
         return rc_fail(RC_OPERATION_NOT_INITIALIZED, "no operation waits for a login");
-    struct ticket *ticket = NULL;
-    TRY(ask_login(call, CKU_CONTEXT_SPECIFIC, pin, NULL, &ticket));
+    struct granted granted;
+    TRY(ask_login(call, CKU_CONTEXT_SPECIFIC, pin, NULL, &granted));
     for (size_t i = 0; i < OPERATION_COUNT; i++) {
         struct operation *o = call->session->operations[i];
         if (o == NULL || o->facts == NULL || !o->facts->always_authenticate)
             continue;
         ticket_unref(o->context);
-        o->context = ticket_ref(ticket);
+        o->context = ticket_ref(granted.ticket);
     }
-    ticket_unref(ticket);
+    ticket_unref(granted.ticket);
     return RC_OK;
 }
 
@@ -73,11 +83,11 @@ static enum rc login(struct call *call, CK_USER_TYPE type, ProtobufCBinaryData p
     TRY(role_of(type, &role));
     struct slot *slot = call->session->slot;
     TRY(slot_check_login(slot, role));
-    struct ticket *ticket = NULL;
-    TRY(ask_login(call, type, pin, user, &ticket));
-    enum rc rc = slot_login(slot, role, ticket);
+    struct granted granted;
+    TRY(ask_login(call, type, pin, user, &granted));
+    enum rc rc = slot_login(slot, role, granted.user, granted.ticket);
     if (rc != RC_OK)
-        ticket_unref(ticket);
+        ticket_unref(granted.ticket);
     facts_cache_clear(&call->library->facts);
     return rc;
 }
@@ -96,11 +106,9 @@ CK_RV C_Login(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR_PTR
     return call_end(&call, rc);
 }
 
-#define USER_NAME_ROOM 256U
-
-static enum rc name_of(const CK_UTF8CHAR *name, CK_ULONG len, char out[USER_NAME_ROOM])
+static enum rc name_of(const CK_UTF8CHAR *name, CK_ULONG len, char out[SLOT_USER_ROOM])
 {
-    if (name == NULL || len == 0 || len >= USER_NAME_ROOM || memchr(name, 0, len) != NULL)
+    if (name == NULL || len == 0 || len >= SLOT_USER_ROOM || memchr(name, 0, len) != NULL)
         return rc_fail(RC_BAD_ARGUMENT, "a user name of %lu bytes", len);
     memcpy(out, name, len);
     out[len] = 0;
@@ -111,7 +119,7 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR
                   CK_ULONG ulPinLen, CK_UTF8CHAR_PTR pUsername, CK_ULONG ulUsernameLen)
 {
     struct call call;
-    char name[USER_NAME_ROOM];
+    char name[SLOT_USER_ROOM];
     enum rc rc = call_begin_session(&call, FN_C_LoginUser, hSession);
     trace_note(&call.trace, " user_type=%lu pin=***", userType);
     ProtobufCBinaryData pin = {0};
@@ -229,13 +237,23 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pPin, CK_ULONG ulPin
     return call_end(&call, rc);
 }
 
+/* The new PIN may come as `name:password`, like any other. */
+static bool names_user(ProtobufCBinaryData pin, const char *user)
+{
+    size_t len = strlen(user);
+    return pin.len > len && memcmp(pin.data, user, len) == 0 && pin.data[len] == ':';
+}
+
 /* A changed PIN voids the tickets made with the old one, this application's too; but the session
  * stays logged in (PKCS#11 3.1 5.6.9). */
 static enum rc renew_login(struct call *call, CK_USER_TYPE type, ProtobufCBinaryData pin)
 {
-    struct ticket *ticket = NULL;
-    TRY(ask_login(call, type, pin, NULL, &ticket));
-    slot_ticket_replace(call->session->slot, ticket);
+    char user[SLOT_USER_ROOM];
+    struct granted granted;
+    slot_user(call->session->slot, user);
+    bool name_apart = type == CKU_USER && !names_user(pin, user);
+    TRY(ask_login(call, type, pin, name_apart ? user : NULL, &granted));
+    slot_ticket_replace(call->session->slot, granted.ticket);
     return RC_OK;
 }
 

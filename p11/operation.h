@@ -36,7 +36,7 @@ struct operation {
     struct facts *facts;
     struct wire_mechanism mechanism;
     CK_MECHANISM caller_mechanism; /* for the IV that the HSM writes back */
-    struct ticket *context;        /* of C_Login(CKU_CONTEXT_SPECIFIC) */
+    struct ticket *context;        /* proof of C_Login(CKU_CONTEXT_SPECIFIC) */
     bool digesting;                /* digest has begun */
     struct digest digest;
     struct secret parts;

@@ -62,11 +62,10 @@ enum rc remote_call(struct call *call, Qhsm__Request *request, const struct remo
     if (how == NULL)
         how = &plain;
     struct slot *slot = call->session == NULL ? NULL : call->session->slot;
-    struct ticket *login = slot == NULL ? NULL : slot_ticket(slot);
-    const struct ticket *ticket = how->context != NULL ? how->context : login;
-    set_ticket(request, ticket);
+    struct ticket *login = slot == NULL || how->without_login ? NULL : slot_ticket(slot);
+    set_ticket(request, login);
     enum rc rc = send(call, request, how, out);
-    if (rc == RC_SESSION_OBJECT_LOST && restore_named(call, ticket, how))
+    if (rc == RC_SESSION_OBJECT_LOST && restore_named(call, login, how))
         rc = send(call, request, how, out);
     if (rc == RC_TICKET_VOID && login != NULL && slot_ticket_void(slot, login))
         facts_cache_clear(&call->library->facts);
@@ -92,11 +91,8 @@ enum rc remote_mutate(struct call *call, Qhsm__Request *request, const struct re
     return remote_call(call, request, &own, expected, out);
 }
 
-enum rc remote_facts(struct call *call, CK_OBJECT_HANDLE handle, struct facts **out)
+static enum rc fetch_facts(struct call *call, CK_OBJECT_HANDLE handle, struct facts **out)
 {
-    *out = facts_cache_get(&call->library->facts, handle);
-    if (*out != NULL)
-        return RC_OK;
     if (handle == CK_INVALID_HANDLE)
         return RC_OBJECT_HANDLE;
     Qhsm__FactsRequest body = QHSM__FACTS_REQUEST__INIT;
@@ -109,6 +105,20 @@ enum rc remote_facts(struct call *call, CK_OBJECT_HANDLE handle, struct facts **
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
     TRY(remote_call(call, &request, &how, QHSM__RESPONSE__BODY_FACTS, &reply));
     return facts_cache_put(&call->library->facts, reply.reply.msg->facts, out);
+}
+
+enum rc remote_facts(struct call *call, CK_OBJECT_HANDLE handle, struct facts **out)
+{
+    struct facts *facts = facts_cache_get(&call->library->facts, handle);
+    if (facts == NULL)
+        TRY(fetch_facts(call, handle, &facts));
+    CK_SLOT_ID slot = call->session->slot->id;
+    if (facts->slot != 0 && facts->slot != slot) {
+        facts_unref(facts);
+        return rc_fail(RC_OBJECT_HANDLE, "object 0x%lx is not of slot %lu", handle, slot);
+    }
+    *out = facts;
+    return RC_OK;
 }
 
 static enum rc take_object(struct call *call, const Qhsm__ObjectReply *reply, size_t index)

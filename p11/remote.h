@@ -33,8 +33,8 @@ static inline ProtobufCBinaryData remote_binary(struct bytes data)
 /* How a request is to be sent. Zero: repeatable, anywhere, with the slot's login. */
 struct remote_how {
     enum rpc_repeat repeat;
-    uint64_t *pin;                /* of a multi-part operation; NULL: any daemon */
-    const struct ticket *context; /* instead of the slot's login */
+    uint64_t *pin;      /* of a multi-part operation; NULL: any daemon */
+    bool without_login; /* no ticket */
     /* objects that the request names, so that lost session objects can be restored */
     CK_OBJECT_HANDLE handles[REMOTE_HANDLES_MAX];
     size_t handle_count;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "p11/slot.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 void slot_table_init(struct slot_table *table)
@@ -127,16 +128,24 @@ enum rc slot_check_login(struct slot *slot, enum user_role role)
     return rc;
 }
 
-enum rc slot_login(struct slot *slot, enum user_role role, struct ticket *ticket)
+enum rc slot_login(struct slot *slot, enum user_role role, const char *user, struct ticket *ticket)
 {
     (void)pthread_mutex_lock(&slot->lock);
     enum rc rc = login_allowed(slot, role);
     if (rc == RC_OK) {
         slot->role = role;
         slot->ticket = ticket;
+        (void)snprintf(slot->user, sizeof slot->user, "%s", user);
     }
     (void)pthread_mutex_unlock(&slot->lock);
     return rc;
+}
+
+void slot_user(struct slot *slot, char out[SLOT_USER_ROOM])
+{
+    (void)pthread_mutex_lock(&slot->lock);
+    memcpy(out, slot->user, SLOT_USER_ROOM);
+    (void)pthread_mutex_unlock(&slot->lock);
 }
 
 void slot_ticket_replace(struct slot *slot, struct ticket *ticket)

@@ -11,6 +11,8 @@
 #include "common/cryptoki.h"
 #include "p11/ticket.h"
 
+#define SLOT_USER_ROOM 256U
+
 /* Made at the first session, lives until C_Finalize. */
 struct slot {
     CK_SLOT_ID id;
@@ -20,6 +22,7 @@ struct slot {
     unsigned read_only_sessions;
     enum user_role role;
     struct ticket *ticket;
+    char user[SLOT_USER_ROOM]; /* who is logged in, as the daemon names him */
 };
 
 struct slot_table {
@@ -47,7 +50,8 @@ struct ticket *slot_ticket(struct slot *slot);
  * RC_SESSION_READ_ONLY_EXISTS. */
 enum rc slot_check_login(struct slot *slot, enum user_role role);
 /* The same checks, then takes over the reference. On failure the reference stays the caller's. */
-enum rc slot_login(struct slot *slot, enum user_role role, struct ticket *ticket);
+enum rc slot_login(struct slot *slot, enum user_role role, const char *user, struct ticket *ticket);
+void slot_user(struct slot *slot, char out[SLOT_USER_ROOM]);
 /* Replaces the ticket of the login that is active, for a PIN change. */
 void slot_ticket_replace(struct slot *slot, struct ticket *ticket);
 /* RC_NOT_LOGGED_IN. */

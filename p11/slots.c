@@ -19,9 +19,9 @@ static void pad(CK_UTF8CHAR *out, size_t len, const char *text)
 
 static CK_VERSION release(void)
 {
-    unsigned major = 0;
-    unsigned minor = 0;
-    (void)sscanf(QHSM_VERSION, "%u.%u", &major, &minor);
+    char *rest = NULL;
+    unsigned long major = strtoul(QHSM_VERSION, &rest, 10);
+    unsigned long minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
     return (CK_VERSION){.major = (CK_BYTE)major, .minor = (CK_BYTE)minor};
 }
 

@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,6 +14,13 @@
 
 #include "tests/unit/p11/script_hsm.h"
 #include "tests/unit/unit.h"
+
+/* A child of fork that starts threads of its own is what is tested here. */
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "die_after_fork=0";
+}
 
 static void *module;
 static CK_FUNCTION_LIST_PTR p11;
@@ -114,6 +122,14 @@ static int exit_without_finalize(void)
     exit(0);
 }
 
+static void print_file(int fd)
+{
+    char text[4096];
+    ssize_t got = pread(fd, text, sizeof text, 0);
+    if (got > 0)
+        (void)fwrite(text, 1, (size_t)got, stdout);
+}
+
 /* Runs the steps in a child whose output goes to a file; the exit code, or 100 when it wrote
  * anything. */
 static int in_child(int (*steps)(void))
@@ -132,6 +148,8 @@ static int in_child(int (*steps)(void))
     struct stat written;
     CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
     CU_ASSERT_EQUAL(fstat(fd, &written), 0);
+    if (written.st_size != 0)
+        print_file(fd);
     (void)close(fd);
     (void)unlink(output);
     script_stop();
