@@ -22,6 +22,10 @@ cleanup() {
     trap - EXIT
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
     [ ! -f "$cluster/cluster" ] || "$QHSM" dev down --dir "$cluster" >/dev/null 2>&1 || true
+    if [ "$code" -eq 0 ] && grep -qs 'Sanitizer' "$cluster"/zone-*/qhsmd.log; then
+        step_name="what the daemon's sanitizer says"
+        code=1
+    fi
     if [ "$code" -ne 0 ] && [ "$code" -ne 77 ]; then
         printf 'FAILED in step: %s (exit %d)\n' "$step_name" "$code"
         for log in "$cluster"/zone-*/qhsmd.log "$work"/*.log; do
