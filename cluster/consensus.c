@@ -202,11 +202,14 @@ static void batch_done(struct raft_apply *request, int status, void *result)
     (void)result;
     struct batch *batch = request->data;
     struct consensus *consensus = batch->consensus;
+    enum rc rc = RC_OK;
     in_flight_remove(consensus, batch);
-    if (status != 0)
+    if (status != 0 || !batch->applied) {
         log_warn("change_outcome_unknown", "count=%zu reason=\"%s\"", batch->count,
                  raft_strerror(status));
-    batch_finish(batch, status == 0 && batch->applied ? RC_OK : RC_OUTCOME_UNKNOWN);
+        rc = rc_fail(RC_OUTCOME_UNKNOWN, "the log: %s", raft_strerror(status));
+    }
+    batch_finish(batch, rc);
     if (!consensus->closing)
         consensus_pump(consensus);
 }
@@ -285,6 +288,7 @@ void consensus_applied(struct consensus *consensus, uint64_t index, uint64_t ter
 
 void consensus_fail_waiting(struct consensus *consensus, enum rc rc)
 {
+    rc_detail_clear();
     for (;;) {
         (void)pthread_mutex_lock(&consensus->lock);
         struct proposal *proposal = list_pop(&consensus->waiting);

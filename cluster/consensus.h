@@ -29,8 +29,9 @@ enum rc consensus_start(const struct consensus_config *config, const struct seal
 void consensus_stop(struct consensus *consensus);
 
 /* Called on the consensus thread when the effect is committed and applied here, or has failed:
- * RC_NO_QUORUM, RC_OUTCOME_UNKNOWN, RC_DISK. `index` is the state's after it (state_applied(),
- * which counts effects and is the same on every HSM; a log entry may carry several). */
+ * RC_NO_QUORUM, RC_OUTCOME_UNKNOWN, RC_DISK, with the thread's rc_detail(). `index` is the state's
+ * after it (state_applied(), which counts effects and is the same on every HSM; a log entry may
+ * carry several). */
 typedef void (*consensus_done)(void *context, enum rc rc, const struct effect_result *result,
                                uint64_t index);
 /* Takes the effect's buffer. Any thread. After RC_OK `done` is called exactly once; after an error
