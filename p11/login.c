@@ -240,8 +240,10 @@ CK_RV C_InitPIN(CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pPin, CK_ULONG ulPin
 /* The new PIN may come as `name:password`, like any other. */
 static bool names_user(ProtobufCBinaryData pin, const char *user)
 {
-    size_t len = strlen(user);
-    return pin.len > len && memcmp(pin.data, user, len) == 0 && pin.data[len] == ':';
+    struct bytes name = bytes_of_str(user);
+    struct bytes given = bytes_of(pin.data, pin.len);
+    return pin.len > name.len && pin.data[name.len] == ':' &&
+           bytes_equal(bytes_slice(given, 0, name.len), name);
 }
 
 /* A changed PIN voids the tickets made with the old one, this application's too; but the session
