@@ -95,7 +95,6 @@ static void a_key_of_a_digest_serves_that_digest_alone(void)
 }
 
 UNIT_SUITE("token/mech_hmac", UNIT_CASE(parts_give_what_the_whole_gives_for_every_row),
-           UNIT_CASE(keys_of_every_length_work),
-           UNIT_CASE(every_turned_bit_of_a_code_is_noticed),
+           UNIT_CASE(keys_of_every_length_work), UNIT_CASE(every_turned_bit_of_a_code_is_noticed),
            UNIT_CASE(digests_take_turns_on_one_key),
            UNIT_CASE(a_key_of_a_digest_serves_that_digest_alone));
