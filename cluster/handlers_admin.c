@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Handlers of administration: users, status. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -80,15 +81,15 @@ enum rc handlers_admin_user_change(struct call *call)
 
 static uint64_t memory_bytes(void)
 {
-    unsigned long long total = 0;
-    unsigned long long resident = 0;
+    char line[128] = "";
     FILE *file = fopen("/proc/self/statm", "re");
     if (file == NULL)
         return 0;
-    if (fscanf(file, "%llu %llu", &total, &resident) != 2)
-        resident = 0;
+    const char *read = fgets(line, sizeof line, file);
     (void)fclose(file);
-    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    const char *resident = read == NULL ? NULL : strchr(line, ' '); /* after the total */
+    uint64_t pages = resident == NULL ? 0 : strtoull(resident, NULL, 10);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static uint64_t disk_free_bytes(const char *dir)

@@ -27,6 +27,14 @@ static void close_fd(const int *fd)
 }
 #define AUTO_FD __attribute__((cleanup(close_fd))) int
 
+/* Out of the AUTO_FD, which then closes nothing. */
+static int take_fd(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
 static enum rc join(const char *dir, const char *name, struct buf *out)
 {
     return buf_printf(out, "%s/%s", dir, name);
@@ -137,8 +145,7 @@ enum rc keyfile_lock_dir(const char *state_dir, int *out_fd)
     if (fd < 0)
         return rc_fail(RC_DISK, "%s: %s", buf_str(&path), strerror(errno));
     TRY(take_lock(fd, state_dir));
-    *out_fd = fd;
-    fd = -1;
+    *out_fd = take_fd(&fd);
     return RC_OK;
 }
 

@@ -151,7 +151,7 @@ void listener_unbind(const struct server_config *config, const struct listener_s
 {
     for (size_t i = 0; i < sockets->count; i++)
         (void)close(sockets->fds[i]);
-    if (sockets->unix_fd < 0)
+    if (sockets->unix_fd < 0 || config->listen_unix == NULL)
         return;
     (void)unlink(config->listen_unix);
     (void)close(sockets->unix_fd);
@@ -159,7 +159,7 @@ void listener_unbind(const struct server_config *config, const struct listener_s
 
 unsigned listener_bound_port(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
         return 0;

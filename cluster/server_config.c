@@ -119,7 +119,7 @@ static void restore_credential(char *source)
 {
     char *slash = source == NULL ? NULL : strrchr(source, '/');
     if (slash != NULL && strncmp(slash + 1, "credential:", strlen("credential:")) == 0)
-        memmove(source, slash + 1, strlen(slash));
+        memmove(source, slash + 1, strlen(slash + 1) + 1);
 }
 
 static enum rc check_listeners(struct server_config *config)

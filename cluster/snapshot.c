@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 
@@ -127,12 +128,25 @@ struct snapshot_name {
     uint64_t term, index, time;
 };
 
+/* Digits up to `end`, which it steps over. */
+static bool take_number(const char **text, char end, uint64_t *out)
+{
+    char *after = NULL;
+    errno = 0;
+    *out = strtoull(*text, &after, 10);
+    bool is_number = **text >= '0' && **text <= '9' && errno == 0 && *after == end;
+    *text = is_number ? after + 1 : *text;
+    return is_number;
+}
+
 static bool parse_name(const char *name, struct snapshot_name *out)
 {
-    int end = 0;
-    int fields = sscanf(name, "snapshot-%" SCNu64 "-%" SCNu64 "-%" SCNu64 "%n", &out->term,
-                        &out->index, &out->time, &end);
-    return fields == 3 && name[end] == 0;
+    static const char prefix[] = "snapshot-";
+    if (strncmp(name, prefix, strlen(prefix)) != 0)
+        return false;
+    name += strlen(prefix);
+    return take_number(&name, '-', &out->term) && take_number(&name, '-', &out->index) &&
+           take_number(&name, 0, &out->time);
 }
 
 static bool is_newer(const struct snapshot_name *a, const struct snapshot_name *b)

@@ -33,11 +33,11 @@ static CK_FLAGS flags_of(const struct state *state, const struct token_row *toke
 
 static enum rc put_text(struct call *call, const char *text, char **out)
 {
-    size_t len = strlen(text);
-    char *copy = call_alloc(call, len + 1, 1);
+    size_t size = strlen(text) + 1;
+    char *copy = call_alloc(call, size, 1);
     if (copy == NULL)
         return RC_NO_MEMORY;
-    memcpy(copy, text, len);
+    memcpy(copy, text, size);
     *out = copy;
     return RC_OK;
 }

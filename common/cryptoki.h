@@ -2135,9 +2135,11 @@ typedef struct CK_FUNCTION_LIST_3_2 CK_FUNCTION_LIST_3_2, *CK_FUNCTION_LIST_3_2_
       CK_ATTRIBUTE_PTR pTemplate, CK_ULONG ulAttributeCount, CK_BYTE_PTR pAssociatedData,         \
       CK_ULONG ulAssociatedDataLen, CK_OBJECT_HANDLE_PTR phKey))
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): declarators and parameter lists */
 #define CK_DECLARE_FUNCTION(name, parameters)                                                     \
     typedef CK_RV (*CK_##name) parameters;                                                        \
     extern CK_RV name parameters;
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 CK_FUNCTIONS_2_40(CK_DECLARE_FUNCTION)
 CK_FUNCTIONS_3_0(CK_DECLARE_FUNCTION)

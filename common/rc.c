@@ -43,6 +43,7 @@ enum rc rc_from_wire(uint32_t number)
     return row != NULL ? row->rc : RC_INTERNAL;
 }
 
+#undef rc_fail
 enum rc rc_fail(enum rc rc, const char *format, ...)
 {
     va_list args;

@@ -2,6 +2,7 @@
 /* PKCS#11 3.1 5.5: slots, tokens and mechanisms. Every token of the cluster is a slot of the same
  * number on every HSM; the last slot shows the token that C_InitToken would make. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "p11/remote.h"
