@@ -151,7 +151,7 @@ static void a_failed_log_write_loses_nothing_acknowledged(void)
 {
     struct harness harness;
     struct peer_client client;
-    const struct rlimit tight = {.rlim_cur = 128 * 1024, .rlim_max = 128 * 1024};
+    const struct rlimit tight = {.rlim_cur = 64 * 1024, .rlim_max = 64 * 1024};
     unsigned acknowledged = 0;
     enum rc rc = RC_OK;
     harness_init(&harness);
@@ -209,5 +209,7 @@ static void a_wrong_unlock_key_is_refused(void)
 UNIT_SUITE("durability", UNIT_CASE(acknowledged_objects_survive_kill),
            UNIT_CASE(requests_in_flight_at_the_kill_are_all_or_nothing),
            UNIT_CASE(a_request_repeated_after_the_restart_makes_one_object),
-           UNIT_CASE(counted_tries_survive_kill), UNIT_CASE(a_directory_without_its_log_is_refused),
+           UNIT_CASE(counted_tries_survive_kill),
+           UNIT_CASE(a_failed_log_write_loses_nothing_acknowledged),
+           UNIT_CASE(a_directory_without_its_log_is_refused),
            UNIT_CASE(a_wrong_unlock_key_is_refused));
