@@ -55,6 +55,7 @@ extern const struct command commands_dev[];
 extern const struct command commands_doctor[];
 extern const struct command commands_key[];
 extern const struct command commands_mechanism[];
+extern const struct command commands_policy[];
 extern const struct command commands_status[];
 extern const struct command commands_token[];
 extern const struct command commands_user[];
@@ -75,7 +76,8 @@ enum rc cli_pin_new(const char *file, const char *what, struct secret *out);
 /* ---- output (cli_output.c)
  * --------------------------------------------------------------------------------------- */
 
-enum cell_kind { CELL_TEXT, CELL_NUMBER, CELL_BOOL };
+enum cell_kind { CELL_TEXT, CELL_NUMBER, CELL_BOOL, CELL_LIST };
+/* A list: words with commas between, an array in JSON. */
 struct column {
     const char *title; /* of the table */
     const char *key;   /* of the JSON object */

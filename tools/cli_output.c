@@ -104,6 +104,17 @@ static void print_table(const struct table *table)
     free(widths);
 }
 
+static json_t *list_json(const char *cell)
+{
+    json_t *array = json_array();
+    while (*cell != 0) {
+        size_t len = strcspn(cell, ",");
+        (void)json_array_append_new(array, json_stringn(cell, len));
+        cell += len + (cell[len] == ',' ? 1 : 0);
+    }
+    return array;
+}
+
 static json_t *cell_json(const struct column *column, const char *cell)
 {
     switch (column->kind) {
@@ -118,6 +129,8 @@ static json_t *cell_json(const struct column *column, const char *cell)
         long long number = strtoll(cell, &end, 10);
         return *cell != 0 && *end == 0 ? json_integer(number) : json_null();
     }
+    case CELL_LIST:
+        return list_json(cell);
     case CELL_TEXT:
         break;
     }

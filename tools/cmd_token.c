@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qhsm token init | list | show */
+#include <unistd.h>
+
 #include "common/cryptoki.h"
 #include "tools/connection.h"
 
@@ -9,9 +11,11 @@ static struct {
     const char *so_pin_file;
     const char *user_pin_file;
     const char *slot;
+    bool force;
+    bool yes;
 } init_options;
 
-enum { OPTION_SO_PIN = CLI_OPTION, OPTION_USER_PIN, OPTION_SLOT };
+enum { OPTION_SO_PIN = CLI_OPTION, OPTION_USER_PIN, OPTION_SLOT, OPTION_FORCE, OPTION_YES };
 
 static const struct argp_option init_argp[] = {
     {"so-pin-file", OPTION_SO_PIN, "FILE", 0,
@@ -20,6 +24,9 @@ static const struct argp_option init_argp[] = {
      "Also make the default user, with the PIN in FILE", 0},
     {"slot", OPTION_SLOT, "N", 0,
      "Re-initialise the token in slot N: DESTROYS its objects and users", 0},
+    {"force", OPTION_FORCE, NULL, 0,
+     "With --slot: without the present security officer's PIN, as administrator", 0},
+    {"yes", OPTION_YES, NULL, 0, "Do not ask before --force destroys a token", 0},
     {0}};
 
 static error_t init_parse(int key, char *arg, struct argp_state *state)
@@ -34,6 +41,12 @@ static error_t init_parse(int key, char *arg, struct argp_state *state)
         return 0;
     case OPTION_SLOT:
         init_options.slot = arg;
+        return 0;
+    case OPTION_FORCE:
+        init_options.force = true;
+        return 0;
+    case OPTION_YES:
+        init_options.yes = true;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -53,7 +66,7 @@ static enum rc slots(struct connection *connection, struct rpc_reply *reply)
 }
 
 /* The slot of the token to be: the free one, or the one that --slot names. */
-static enum rc find_slot(struct connection *connection, uint64_t *out)
+static enum rc find_slot(struct connection *connection)
 {
     struct rpc_reply reply = {0};
     enum rc rc = slots(connection, &reply);
@@ -65,7 +78,8 @@ static enum rc find_slot(struct connection *connection, uint64_t *out)
         bool is_it = init_options.slot == NULL ? !token->initialized
                                                : strcmp(number, init_options.slot) == 0;
         if (is_it) {
-            *out = token->slot;
+            connection->slot = token->slot;
+            (void)snprintf(connection->label, sizeof connection->label, "%s", token->label);
             found = true;
         }
     }
@@ -89,11 +103,35 @@ static enum rc init_user(struct connection *connection, struct bytes so_pin)
     return connection_do(connection, &request, true);
 }
 
+/* The label, typed, as a person's word that this token is meant. */
+static enum rc confirm_force(const struct connection *connection)
+{
+    if (init_options.slot == NULL)
+        return rc_fail(RC_USAGE, "--force needs --slot");
+    if (init_options.yes)
+        return RC_OK;
+    if (isatty(STDIN_FILENO) == 0)
+        return rc_fail(RC_USAGE, "no terminal to ask on: --yes destroys token %s unasked",
+                       connection->label);
+    char line[64] = "";
+    printf("Every key and user of token %s in slot %llu will be destroyed. Type its label: ",
+           connection->label, (unsigned long long)connection->slot);
+    (void)fflush(stdout);
+    if (fgets(line, sizeof line, stdin) == NULL)
+        line[0] = 0;
+    line[strcspn(line, "\n")] = 0;
+    return strcmp(line, connection->label) == 0
+               ? RC_OK
+               : rc_fail(RC_CANCELLED, "that is not the label of the token: nothing was done");
+}
+
 static enum rc token_init(struct cli *cli)
 {
     AUTO_CONNECTION connection = {0};
     TRY(connection_open(cli, &connection));
-    TRY(find_slot(&connection, &connection.slot));
+    TRY(find_slot(&connection));
+    if (init_options.force)
+        TRY(confirm_force(&connection));
     AUTO_SECRET so_pin = SECRET_INIT;
     TRY(cli_pin_new(init_options.so_pin_file, "PIN of the security officer", &so_pin));
     Qhsm__Request request = QHSM__REQUEST__INIT;
@@ -101,6 +139,7 @@ static enum rc token_init(struct cli *cli)
     init.slot = connection.slot;
     init.label = cli->arguments[0];
     init.so_pin = pb_bytes(secret_expose(&so_pin));
+    init.force = init_options.force;
     request.body_case = QHSM__REQUEST__BODY_INIT_TOKEN;
     request.init_token = &init;
     TRY(connection_do(&connection, &request, true));
@@ -166,7 +205,10 @@ const struct command commands_token[] = {
      .summary = "Initialise a token",
      .text = "Makes a token in the free slot, with a security officer. With --user-pin-file the "
              "default user is made "
-             "too, so that PKCS#11 applications can log in.",
+             "too, so that PKCS#11 applications can log in. With --slot and --force an "
+             "administrator (uid 0 or the daemon's own user on the Unix socket, or an admin "
+             "certificate) destroys a token whose security officer is locked or forgotten, and "
+             "starts it anew.",
      .common = CLI_CONNECTS,
      .arguments_min = 1,
      .arguments_max = 1,

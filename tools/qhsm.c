@@ -9,7 +9,7 @@
 #include "tools/cli.h"
 
 static const struct command *const groups[] = {
-    commands_token,  commands_user,   commands_key, commands_mechanism,
+    commands_token,  commands_user,   commands_key, commands_mechanism, commands_policy,
     commands_status, commands_doctor, commands_dev, commands_bench,
 };
 #define GROUP_COUNT (sizeof groups / sizeof groups[0])

@@ -90,6 +90,63 @@ handle=$(awk '{print $2}' "$work/imported")
 "$QHSM" key destroy "$handle" --pin-file "$work/pin"
 code 3 'HANDLE|NOT_FOUND' "$QHSM" key show "$handle" --pin-file "$work/pin"
 
+step "policy"
+policy() { "$QHSM" policy set --pin-file "$work/so" "$@" >/dev/null; }
+shown() { "$QHSM" policy show -o json | json "d['$1']"; }
+[ "$(shown strict)" = False ]
+"$QHSM" key generate rsa:2048 --label oracle --id 0c --pin-file "$work/pin" >/dev/null
+printf 'a secret' >"$work/plain"
+p11_user --read-object --type pubkey --label oracle --output-file "$work/oracle.der" >/dev/null 2>&1
+openssl pkeyutl -encrypt -pubin -keyform DER -inkey "$work/oracle.der" -pkeyopt rsa_padding_mode:pkcs1 \
+    -in "$work/plain" -out "$work/wrapped"
+decrypt() { p11_user --decrypt --id 0c --mechanism RSA-PKCS --input-file "$work/wrapped" --output-file "$work/decrypted"; }
+decrypt >/dev/null 2>&1
+cmp "$work/plain" "$work/decrypted"
+policy strict=yes
+[ "$(shown strict)" = True ]
+must_fail 'CKR_MECHANISM_INVALID' decrypt
+p11 --list-mechanisms 2>/dev/null | grep -q 'AES-ECB,'
+policy strict=no disable=CKM_AES_ECB disable=AES_CTR
+decrypt >/dev/null 2>&1
+[ "$(shown disabled)" = "['CKM_AES_ECB', 'CKM_AES_CTR']" ]
+p11 --list-mechanisms >"$work/mechanisms" 2>/dev/null
+! grep -q 'AES-ECB,' "$work/mechanisms" || fail "a disabled mechanism is listed"
+grep -q 'AES-CBC,' "$work/mechanisms"
+policy enable=AES_ECB enable=AES_CTR approved_only=yes
+p11 --list-mechanisms >"$work/mechanisms" 2>/dev/null
+grep -q 'AES-ECB,' "$work/mechanisms"
+! grep -q 'RSA-X-509,' "$work/mechanisms" || fail "an unapproved mechanism is listed"
+policy approved_only=no pin_len_min=8
+printf 'short\n' >"$work/short"
+code 8 'PIN_LEN' "$QHSM" user create bob --pin-file "$work/so" --new-pin-file "$work/short"
+epoch=$(shown epoch)
+policy objects_max=500 --epoch "$epoch"
+code 7 'CONFLICT' "$QHSM" policy set objects_max=600 --epoch "$epoch" --pin-file "$work/so"
+[ "$(shown objects_max)" = 500 ]
+policy --profile cloudhsm pin_tries_max=5
+[ "$(shown objects_max) $(shown users_max) $(shown pin_len_max) $(shown pin_tries_max)" = "16666 1024 32 5" ]
+policy strict=no objects_max=0 pin_tries_max=10
+code 2 'known are' "$QHSM" policy set colour=red --pin-file "$work/so"
+code 2 '1 to 100' "$QHSM" policy set pin_tries_max=0 --pin-file "$work/so"
+code 2 'yes or no' "$QHSM" policy set strict=maybe --pin-file "$work/so"
+code 2 'pin_len_min' "$QHSM" policy set pin_len_min=20 pin_len_max=10 --pin-file "$work/so"
+code 2 'mechanism list' "$QHSM" policy set disable=CKM_NONSENSE --pin-file "$work/so"
+code 5 '' "$QHSM" policy set strict=yes --pin-file "$work/pin"
+
+step "a security officer who is locked out"
+printf 'not-the-so-pin\n' >"$work/wrong-so"
+for _ in $(seq 10); do "$QHSM" policy set --token second strict=yes --pin-file "$work/wrong-so" >/dev/null 2>&1 && fail "a wrong PIN worked"; done
+code 5 'PIN_LOCKED' "$QHSM" policy set --token second strict=yes --pin-file "$work/so2"
+slot=$("$QHSM" token show second -o json | json 'd["slot"]')
+printf 'a-new-so-pin\n' >"$work/so3"
+code 5 'PIN_LOCKED' "$QHSM" token init second --slot "$slot" --so-pin-file "$work/so2"
+code 2 'needs --slot' "$QHSM" token init second --force --so-pin-file "$work/so3"
+code 2 'second unasked' "$QHSM" token init second --slot "$slot" --force --so-pin-file "$work/so3" </dev/null
+"$QHSM" token init second --slot "$slot" --force --yes --so-pin-file "$work/so3" --user-pin-file "$work/pin2"
+"$QHSM" policy set --token second pin_tries_max=10 --pin-file "$work/so3" >/dev/null
+[ "$("$QHSM" token show second -o json | json 'd["objects"]')" = 0 ]
+grep -q 'token_destroyed_by_administrator slot=' "$cluster"/zone-*/qhsmd.log
+
 step "two clusters side by side, stop and start"
 "$QHSM" dev up --dir "$work/other"
 (. "$work/other/env"; echo "$QHSM_USER_PIN" >"$work/other.pin"; [ "$("$QHSM" key list --pin-file "$work/other.pin" -o json | json 'len(d)')" = 0 ])

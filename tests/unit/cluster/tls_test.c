@@ -97,26 +97,79 @@ static void end(void)
     tls_library_free(lib);
 }
 
-/* The code of a hello and a round trip with NAME's certificate. */
-static enum rc probe_as(const char *name)
+/* client.conf with NAME's certificate. */
+static void config_as(const char *name, const char *endpoint, struct client_config **out)
 {
     char text[512];
     char path[128];
-    char endpoint[64];
-    struct client_config *config = NULL;
-    struct rpc_probe probe;
-    (void)snprintf(endpoint, sizeof endpoint, "tcp:127.0.0.1:%u", server_port(harness.server));
     (void)snprintf(text, sizeof text,
                    "endpoint = %s\nca = ca.pem\ncert = %s.pem\nkey = %s.key\n"
                    "connect_timeout_ms = 5000\n",
                    endpoint, name, name);
     write_file("client.conf", bytes_of_str(text));
     (void)snprintf(path, sizeof path, "%s/client.conf", harness.dir);
-    UNIT_OK(client_config_load(path, &config));
+    UNIT_OK(client_config_load(path, out));
+}
+
+static void endpoint_of(char out[64])
+{
+    (void)snprintf(out, 64, "tcp:127.0.0.1:%u", server_port(harness.server));
+}
+
+/* The code of a hello and a round trip with NAME's certificate. */
+static enum rc probe_as(const char *name)
+{
+    char endpoint[64];
+    struct client_config *config = NULL;
+    struct rpc_probe probe;
+    endpoint_of(endpoint);
+    config_as(name, endpoint, &config);
     memset(&probe, 0, sizeof probe);
     rpc_probe(config, endpoint, &probe);
     client_config_free(config);
     return probe.rc;
+}
+
+/* Initialises the token with NAME's certificate. */
+static enum rc init_as(const char *name, const char *so_pin, bool force)
+{
+    char endpoint[64], label[] = "tls", pin[16];
+    uint8_t application[16] = {7};
+    struct client_config *config = NULL;
+    struct rpc_client *client = NULL;
+    struct rpc_reply reply = {0};
+    endpoint_of(endpoint);
+    config_as(name, endpoint, &config);
+    UNIT_OK(rpc_client_new(config, "unit test", application, &client));
+    Qhsm__Request request = QHSM__REQUEST__INIT;
+    Qhsm__InitTokenRequest init = QHSM__INIT_TOKEN_REQUEST__INIT;
+    (void)snprintf(pin, sizeof pin, "%s", so_pin);
+    init.slot = HARNESS_SLOT;
+    init.label = label;
+    init.so_pin = (ProtobufCBinaryData){.data = (uint8_t *)pin, .len = strlen(pin)};
+    init.force = force;
+    request.body_case = QHSM__REQUEST__BODY_INIT_TOKEN;
+    request.init_token = &init;
+    enum rc rc = rpc_call(client, &request, RPC_REPEAT_SAFE, &reply);
+    rpc_reply_clear(client, &reply);
+    rpc_client_free(client);
+    client_config_free(config);
+    return rc;
+}
+
+static void only_an_administrator_initialises_without_the_SOs_PIN(void)
+{
+    begin();
+    up();
+    issue(&ours, "web", TLS_ROLE_CLIENT, HARNESS_CLUSTER, "web", 0);
+    issue(&ours, "alice", TLS_ROLE_ADMIN, HARNESS_CLUSTER, "alice", 0);
+    UNIT_OK(init_as("web", HARNESS_SO_PIN, false));
+    UNIT_RC(init_as("web", "another-pin", false), RC_PIN_INCORRECT);
+    UNIT_RC(init_as("web", "another-pin", true), RC_NOT_PERMITTED);
+    UNIT_RC(init_as("alice", "another-pin", false), RC_PIN_INCORRECT);
+    UNIT_OK(init_as("alice", "another-pin", true));
+    UNIT_OK(init_as("web", "another-pin", false));
+    end();
 }
 
 static void clients_and_administrators_get_in(void)
@@ -238,6 +291,7 @@ static void bad_certificates_on_reload_leave_the_old_ones(void)
 }
 
 UNIT_SUITE("tls", UNIT_CASE(clients_and_administrators_get_in),
+           UNIT_CASE(only_an_administrator_initialises_without_the_SOs_PIN),
            UNIT_CASE(certificates_of_another_authority_are_refused),
            UNIT_CASE(certificates_of_another_cluster_are_refused),
            UNIT_CASE(expired_certificates_are_refused),
