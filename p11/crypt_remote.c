@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "p11/crypt_remote.h"
 
-enum rc crypt_key_load(struct call *call, struct operation *operation, enum crypt_op op)
+static enum rc facts_load(struct call *call, struct operation *operation)
 {
     struct facts *facts = NULL;
     enum rc rc = remote_facts(call, operation->key, &facts);
@@ -10,7 +10,19 @@ enum rc crypt_key_load(struct call *call, struct operation *operation, enum cryp
     TRY(rc);
     facts_unref(operation->facts);
     operation->facts = facts;
-    return crypt_check_key(facts, operation->mechanism.mech, op);
+    return RC_OK;
+}
+
+enum rc crypt_key_load(struct call *call, struct operation *operation, enum crypt_op op)
+{
+    const struct mechanism *mech = operation->mechanism.mech;
+    TRY(facts_load(call, operation));
+    if (crypt_check_key(operation->facts, mech, op) == RC_OK)
+        return RC_OK;
+    /* another application may have changed the key since its facts were learnt */
+    facts_cache_drop(&call->library->facts, operation->key);
+    TRY(facts_load(call, operation));
+    return crypt_check_key(operation->facts, mech, op);
 }
 
 /* The proof of C_Login(CKU_CONTEXT_SPECIFIC), if there was one. */
@@ -69,6 +81,8 @@ enum rc crypt_remote_once(struct call *call, struct operation *operation, enum c
         body.version = operation->facts->version;
         rc = remote_call(call, &request, &how, QHSM__RESPONSE__BODY__NOT_SET, out);
     }
+    if (rc == RC_KEY_HANDLE)
+        facts_cache_drop(&call->library->facts, operation->key);
     TRY(rc);
     if (out->reply.msg->body_case != QHSM__RESPONSE__BODY_DATA)
         return RC_OK;

@@ -25,8 +25,12 @@ CK_RV C_Initialize(CK_VOID_PTR pInitArgs)
     if (rc == RC_OK)
         rc = library_start();
     struct call call = {.session = NULL, .library = library_enter()};
-    trace_begin(&call.trace, call.library == NULL ? -1 : call.library->trace_fd, "C_Initialize");
-    return call_end(&call, rc);
+    int own_fd = call.library == NULL ? library_trace_open() : -1;
+    trace_begin(&call.trace, call.library == NULL ? own_fd : call.library->trace_fd,
+                function_name(FN_C_Initialize));
+    CK_RV rv = call_end(&call, rc);
+    trace_close(own_fd);
+    return rv;
 }
 
 CK_RV C_Finalize(CK_VOID_PTR pReserved)

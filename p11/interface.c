@@ -2,6 +2,7 @@
 /* PKCS#11 3.1 5.4.4 to 5.4.6: the function lists of 2.40, 3.0 and 3.2, each with a C_GetInfo that
  * tells its own version. The only symbols that the module exports are here. */
 #include "p11/call.h"
+#include "p11/release.h"
 
 #define EXPORT        __attribute__((visibility("default")))
 #define LIBRARY_TEXT  "QuorumHSM client module         "
@@ -16,7 +17,7 @@ static CK_RV info(CK_INFO_PTR out, CK_BYTE major, CK_BYTE minor)
         rc = rc_fail(RC_BAD_ARGUMENT, "NULL info");
     if (rc == RC_OK) {
         CK_INFO filled = {.cryptokiVersion = {.major = major, .minor = minor},
-                          .libraryVersion = {.major = 0, .minor = 1}};
+                          .libraryVersion = release_version()};
         memcpy(filled.manufacturerID, VENDOR_TEXT, sizeof filled.manufacturerID);
         memcpy(filled.libraryDescription, LIBRARY_TEXT, sizeof filled.libraryDescription);
         memcpy((void *)out, &filled, sizeof filled);

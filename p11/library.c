@@ -107,6 +107,12 @@ static enum rc open_trace(struct library *library)
     return trace_open(path, &library->trace_fd);
 }
 
+int library_trace_open(void)
+{
+    int fd = -1;
+    return trace_open(secure_getenv("QHSM_TRACE"), &fd) == RC_OK ? fd : -1;
+}
+
 /* `parent`: the state of the process that forked us, or NULL. Its configuration is taken over: the
  * files may not be readable for this user any more. */
 static enum rc state_fill(struct library *library, struct library *parent)

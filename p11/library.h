@@ -43,6 +43,9 @@ enum rc library_start(void);
 /* C_Finalize: waits for the calls of other threads. RC_NOT_INITIALIZED. */
 enum rc library_stop(void);
 
+/* The file that QHSM_TRACE names, for what fails before there is a state; -1: none. */
+int library_trace_open(void);
+
 /* The state of this process, counted in, or NULL when it has none. */
 struct library *library_enter(void);
 void library_leave(struct library *library);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "p11/release.h"
 #include "p11/remote.h"
 
 #define MANUFACTURER "QuorumHSM"
@@ -16,14 +17,6 @@ static void pad(CK_UTF8CHAR *out, size_t len, const char *text)
     size_t text_len = strnlen(text, len);
     memset(out, ' ', len);
     memcpy(out, text, text_len);
-}
-
-static CK_VERSION release(void)
-{
-    char *rest = NULL;
-    unsigned long major = strtoul(QHSM_VERSION, &rest, 10);
-    unsigned long minor = *rest == '.' ? strtoul(rest + 1, NULL, 10) : 0;
-    return (CK_VERSION){.major = (CK_BYTE)major, .minor = (CK_BYTE)minor};
 }
 
 static enum rc slot_list(const struct token_list *tokens, CK_SLOT_ID_PTR out, CK_ULONG_PTR count)
@@ -71,7 +64,7 @@ static enum rc token_of(struct call *call, CK_SLOT_ID slot, struct token_list **
 
 static void fill_slot(const struct token_info *token, CK_SLOT_INFO_PTR out)
 {
-    CK_SLOT_INFO info = {.flags = CKF_TOKEN_PRESENT, .firmwareVersion = release()};
+    CK_SLOT_INFO info = {.flags = CKF_TOKEN_PRESENT, .firmwareVersion = release_version()};
     char description[64];
     (void)snprintf(description, sizeof description, "QuorumHSM slot %lu", token->slot);
     pad(info.slotDescription, sizeof info.slotDescription, description);
@@ -120,7 +113,7 @@ static void fill_token(const struct token_list *tokens, const struct token_info 
                           .ulTotalPrivateMemory = CK_UNAVAILABLE_INFORMATION,
                           .ulFreePrivateMemory = CK_UNAVAILABLE_INFORMATION,
                           .hardwareVersion = {.major = 0, .minor = 0},
-                          .firmwareVersion = release()};
+                          .firmwareVersion = release_version()};
     pad(info.label, sizeof info.label, token->label);
     pad(info.manufacturerID, sizeof info.manufacturerID, MANUFACTURER);
     pad(info.model, sizeof info.model, MODEL);

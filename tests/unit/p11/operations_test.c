@@ -193,6 +193,16 @@ static void changed_key_is_looked_at_again_and_the_call_repeated(void)
     end();
 }
 
+static void key_that_another_application_changed_is_not_refused_on_old_facts(void)
+{
+    begin();
+    script.usage = 0;
+    CU_ASSERT_EQUAL(sign_init(CKM_SHA256_RSA_PKCS), CKR_KEY_FUNCTION_NOT_PERMITTED);
+    script.usage = 0x1FF;
+    CU_ASSERT_EQUAL(sign_init(CKM_SHA256_RSA_PKCS), CKR_OK);
+    end();
+}
+
 static void verify_always_ends(void)
 {
     begin();
@@ -392,6 +402,7 @@ UNIT_SUITE("p11/operations", UNIT_CASE(signature_costs_one_round_trip_when_the_k
            UNIT_CASE(null_mechanism_cancels), UNIT_CASE(long_data_is_hashed_here),
            UNIT_CASE(wrong_keys_are_refused_at_init_with_their_own_codes),
            UNIT_CASE(changed_key_is_looked_at_again_and_the_call_repeated),
+           UNIT_CASE(key_that_another_application_changed_is_not_refused_on_old_facts),
            UNIT_CASE(verify_always_ends),
            UNIT_CASE(key_with_always_authenticate_wants_a_login_for_each_use),
            UNIT_CASE(cipher_in_parts_keeps_what_does_not_fit),

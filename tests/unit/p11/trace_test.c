@@ -70,6 +70,20 @@ static void trace_holds_no_secret_and_is_for_its_owner_alone(void)
     (void)unlink(path);
 }
 
+static void initialize_that_fails_is_traced_with_its_reason(void)
+{
+    (void)snprintf(path, sizeof path, "/tmp/qhsm-p11-%d.trace", (int)getpid());
+    (void)unlink(path);
+    (void)setenv("QHSM_TRACE", path, 1);
+    (void)setenv("QHSM_CONF", "/nonexistent/client.conf", 1);
+    CU_ASSERT_EQUAL(C_Initialize(NULL), CKR_FUNCTION_FAILED);
+    (void)unsetenv("QHSM_TRACE");
+    read_trace();
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "C_Initialize -> CKR_FUNCTION_FAILED"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "/nonexistent/client.conf"));
+    (void)unlink(path);
+}
+
 static void trace_that_cannot_be_opened_fails_initialize(void)
 {
     script_start("trace = /nonexistent/trace\n");
@@ -79,4 +93,5 @@ static void trace_that_cannot_be_opened_fails_initialize(void)
 
 UNIT_SUITE("p11/trace", UNIT_CASE(trace_names_call_arguments_result_and_detail),
            UNIT_CASE(trace_holds_no_secret_and_is_for_its_owner_alone),
+           UNIT_CASE(initialize_that_fails_is_traced_with_its_reason),
            UNIT_CASE(trace_that_cannot_be_opened_fails_initialize));
