@@ -297,7 +297,7 @@ static void threads(void)
     }
     CHECK(first == 1);
     (void)clock_gettime(CLOCK_MONOTONIC, &deadline);
-    deadline.tv_sec += atoi(module_setting("PROCESS_SECONDS"));
+    deadline.tv_sec += strtol(module_setting("PROCESS_SECONDS"), NULL, 10);
     for (unsigned i = 0; i < THREAD_COUNT; i++)
         CHECK(pthread_create(&running[i], NULL, work, NULL) == 0);
     for (unsigned i = 0; i < THREAD_COUNT; i++)

@@ -37,7 +37,7 @@ grep ecdsa "$work/keys" >"$work/ca.pub"
 /usr/sbin/sshd -f "$work/sshd_config" -E "$work/sshd.log"
 wait_for 5 test -s "$work/sshd.pid"
 pids+=("$(cat "$work/sshd.pid")")
-login() { ssh -p "$port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes "$@" \
+login() { ssh -p "$port" -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes \
     "$(id -un)@127.0.0.1" echo logged-in; }
 cat >"$work/askpass" <<EOF
 #!/bin/sh

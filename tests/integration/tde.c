@@ -397,7 +397,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], steps[i].name) == 0) {
             p11 = module_load();
             open_wallet();
-            steps[i].run((unsigned)atoi(argv[2]), argv[3]);
+            steps[i].run((unsigned)strtoul(argv[2], NULL, 10), argv[3]);
             EXPECT(CKR_OK, p11->C_Finalize(NULL));
             return 0;
         }
