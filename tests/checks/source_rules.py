@@ -34,6 +34,7 @@ LIBRARIES = {
     r"jansson\.h": {"tools", "kms", "cluster"},
 }
 LENGTH_FILE, LENGTH_FUNCTION = 800, 60
+DUPLICATE_RUN, DUPLICATE_PERCENT = 6, 1
 LENGTH_EXEMPT = {"common/cryptoki.h"}  # a table of constants
 BANNED = {
     r"\bstrcpy\s*\(": "strcpy", r"\bstrcat\s*\(": "strcat", r"\bsprintf\s*\(": "sprintf", r"\bgets\s*\(": "gets",
@@ -180,6 +181,38 @@ def rule_unfinished():
         for number, line in enumerate(read(name).split("\n"), 1):
             if words.search(line):
                 yield f"{name}:{number}: {words.search(line).group(0)}"
+
+
+def code_lines(name):
+    """(line number, text) of what has weight: no blanks, braces, comments or includes, layout evened out."""
+    for number, line in enumerate(without_comments(read(name)).split("\n"), 1):
+        text = re.sub(r"\s+", " ", line).strip()
+        if len(text) > 3 and not text.startswith("#include") and text not in ("break;", "continue;", "} else {"):
+            yield number, text
+
+
+def rule_duplicates():
+    """Runs of lines that stand in two files, or twice in one, may not add up to more than 1 % of the code."""
+    seen, copied, blocks, total = {}, {}, [], 0
+    for name in tracked(".c"):
+        if name.split("/")[0] not in PARTS:
+            continue
+        lines = list(code_lines(name))
+        total += len(lines)
+        end = 0
+        for at in range(len(lines) - DUPLICATE_RUN + 1):
+            run = tuple(text for _, text in lines[at:at + DUPLICATE_RUN])
+            first = seen.setdefault(run, (name, lines[at][0], at))
+            if first[0] == name and first[2] > at - DUPLICATE_RUN:
+                continue
+            copied.setdefault(name, set()).update(range(at, at + DUPLICATE_RUN))
+            if at >= end:
+                blocks.append(f"{name}:{lines[at][0]}: as in {first[0]}:{first[1]}")
+            end = at + DUPLICATE_RUN
+    count = sum(len(numbers) for numbers in copied.values())
+    if count * 100 > total * DUPLICATE_PERCENT:
+        yield from blocks
+        yield f"duplicates: {count} of {total} lines, limit {DUPLICATE_PERCENT} %"
 
 
 def rule_glob():
