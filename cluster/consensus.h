@@ -34,9 +34,9 @@ void consensus_stop(struct consensus *consensus);
  * carry several). */
 typedef void (*consensus_done)(void *context, enum rc rc, const struct effect_result *result,
                                uint64_t index);
-/* Takes the effect's buffer. Any thread. After RC_OK `done` is called exactly once; after an error
- * it is not called. RC_OVERLOADED when too much waits, RC_TOO_LARGE when it fits no entry,
- * RC_UNAVAILABLE when stopping. */
+/* Takes the effect's buffer (but for RC_TOO_LARGE). Any thread. After RC_OK `done` is called
+ * exactly once; after an error it is not called. RC_OVERLOADED when too much waits, RC_TOO_LARGE
+ * when it fits no entry, RC_UNAVAILABLE when stopping. */
 enum rc consensus_propose(struct consensus *consensus, struct buf *effect, consensus_done done,
                           void *context);
 

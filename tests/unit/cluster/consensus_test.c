@@ -268,7 +268,7 @@ static void too_much_waiting_is_refused(void)
 static void what_fits_no_entry_is_refused(void)
 {
     struct rig rig;
-    struct buf effect = BUF_INIT;
+    AUTO_BUF effect = BUF_INIT;
     rig_init(&rig);
     rig_open(&rig);
     UNIT_OK(buf_resize(&effect, 300000));
