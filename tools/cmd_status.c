@@ -1,33 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qhsm status: the HSM that answers. */
+#include <time.h>
+
 #include "tools/connection.h"
 
-static const struct column columns[] = {
-    {"Node", "node", CELL_NUMBER},
-    {"Zone", "zone", CELL_TEXT},
-    {"Release", "release", CELL_TEXT},
-    {"Role", "role", CELL_TEXT},
-    {"Term", "term", CELL_NUMBER},
-    {"Applied", "applied", CELL_NUMBER},
-    {"Commit", "commit", CELL_NUMBER},
-    {"State hash", "state_hash", CELL_TEXT},
-    {"Tokens", "tokens", CELL_NUMBER},
-    {"Objects", "objects", CELL_NUMBER},
-    {"Session objects", "session_objects", CELL_NUMBER},
-    {"Connections", "connections", CELL_NUMBER},
-    {"Requests", "requests", CELL_NUMBER},
-    {"Workers", "workers", CELL_NUMBER},
-    {"Uptime (s)", "uptime_s", CELL_NUMBER},
-    {"Memory (KiB)", "memory_kib", CELL_NUMBER},
-    {"Memory locked", "memory_locked", CELL_BOOL},
-    {"Disk free (MiB)", "disk_free_mib", CELL_NUMBER},
-    {"Longest callback (us)", "loop_max_us", CELL_NUMBER},
-    {"Certificate expires", "certificate_expires_s", CELL_NUMBER},
-    {"Warnings", "warnings", CELL_TEXT}};
+static const struct column columns[] = {{"Node", "node", CELL_NUMBER},
+                                        {"Zone", "zone", CELL_TEXT},
+                                        {"Release", "release", CELL_TEXT},
+                                        {"Role", "role", CELL_TEXT},
+                                        {"Term", "term", CELL_NUMBER},
+                                        {"Applied", "applied", CELL_NUMBER},
+                                        {"Commit", "commit", CELL_NUMBER},
+                                        {"State hash", "state_hash", CELL_TEXT},
+                                        {"Tokens", "tokens", CELL_NUMBER},
+                                        {"Objects", "objects", CELL_NUMBER},
+                                        {"Session objects", "session_objects", CELL_NUMBER},
+                                        {"Connections", "connections", CELL_NUMBER},
+                                        {"Requests", "requests", CELL_NUMBER},
+                                        {"Workers", "workers", CELL_NUMBER},
+                                        {"Uptime (s)", "uptime_s", CELL_NUMBER},
+                                        {"Memory (KiB)", "memory_kib", CELL_NUMBER},
+                                        {"Memory locked", "memory_locked", CELL_BOOL},
+                                        {"Disk free (MiB)", "disk_free_mib", CELL_NUMBER},
+                                        {"Longest callback (us)", "loop_max_us", CELL_NUMBER},
+                                        {"Certificate expires", "certificate_expires", CELL_TEXT},
+                                        {"Warnings", "warnings", CELL_TEXT}};
 
 static enum rc number(struct table *table, uint64_t value)
 {
     return table_cell(table, "%llu", (unsigned long long)value);
+}
+
+/* ISO 8601, UTC; empty where there is no certificate. */
+static enum rc date(struct table *table, time_t when)
+{
+    struct tm tm;
+    char text[32] = "";
+    if (when != 0 && gmtime_r(&when, &tm) != NULL)
+        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return table_cell(table, "%s", text);
 }
 
 static enum rc fill(struct table *table, const Qhsm__StatusReply *s)
@@ -53,7 +64,7 @@ static enum rc fill(struct table *table, const Qhsm__StatusReply *s)
     TRY(table_cell(table, "%s", s->memory_locked ? "true" : "false"));
     TRY(number(table, s->disk_free_bytes / (1024 * 1024)));
     TRY(number(table, s->loop_max_us));
-    TRY(number(table, s->certificate_expires_s));
+    TRY(date(table, (time_t)s->certificate_expires_s));
     return table_cell(table, "%s", buf_str(&warnings));
 }
 
