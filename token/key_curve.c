@@ -13,16 +13,17 @@
     {                                                                                        \
         .ptr = (const uint8_t[]){__VA_ARGS__}, .len = sizeof((const uint8_t[]){__VA_ARGS__}) \
     }
-#define WEIERSTRASS(name_, libcrypto_, nid_, bits_, strength_, ...)                       \
-    {                                                                                     \
-        .name = (name_), .libcrypto = (libcrypto_), .key_type = CKK_EC, .nid = (nid_),    \
-        .bits = (bits_), .len = ((bits_) + 7) / 8, .output_len = 2 * (((bits_) + 7) / 8), \
-        .strength = (strength_), .oid = OID(__VA_ARGS__)                                  \
+#define WEIERSTRASS(name_, libcrypto_, nid_, bits_, strength_, ...)                           \
+    {                                                                                         \
+        .name = (name_), .libcrypto = (libcrypto_), .key_type = CKK_EC, .nid = (nid_),        \
+        .bits = (bits_), .len = ((bits_) + 7) / 8, .output_len = 2 * (((bits_) + 7) / 8),     \
+        .strength = (strength_), .approved = (nid_) != NID_secp256k1, .oid = OID(__VA_ARGS__) \
     }
-#define RFC7748(name_, libcrypto_, type_, bits_, len_, output_, strength_, ...)                  \
-    {                                                                                            \
-        .name = (name_), .libcrypto = (libcrypto_), .key_type = (type_), .bits = (bits_),        \
-        .len = (len_), .output_len = (output_), .strength = (strength_), .oid = OID(__VA_ARGS__) \
+#define RFC7748(name_, libcrypto_, type_, bits_, len_, output_, strength_, ...)           \
+    {                                                                                     \
+        .name = (name_), .libcrypto = (libcrypto_), .key_type = (type_), .bits = (bits_), \
+        .len = (len_), .output_len = (output_), .strength = (strength_),                  \
+        .approved = (type_) != CKK_EC_MONTGOMERY, .oid = OID(__VA_ARGS__)                 \
     }
 
 static const struct key_curve curves[] = {

@@ -3,6 +3,8 @@
 #ifndef QHSM_TOKEN_KEY_CURVE_H
 #define QHSM_TOKEN_KEY_CURVE_H
 
+#include <stdbool.h>
+
 #include "common/bytes.h"
 #include "common/cryptoki.h"
 #include "common/rc.h"
@@ -16,7 +18,8 @@ struct key_curve {
     uint32_t len;        /* of a coordinate and of a private key, bytes */
     uint32_t output_len; /* of a signature; 0: does not sign */
     uint32_t strength;   /* SP 800-57 part 1, table 2 */
-    struct bytes oid;    /* DER, with tag */
+    bool approved; /* SP 800-186: not secp256k1, which is for block chains, nor X25519 and X448 */
+    struct bytes oid; /* DER, with tag */
 };
 
 /* By CKA_EC_PARAMS: an OID or a PrintableString. RC_CURVE, also for a curve of another key type. */

@@ -5,6 +5,8 @@
 
 #include <time.h>
 
+#include "token/key_curve.h"
+
 #define APPROVED_BITS_MIN 112U
 #define DATE_LEN          8U
 
@@ -117,6 +119,19 @@ static enum rc check_approved_size(const struct policy *policy, const struct obj
     return RC_OK;
 }
 
+static enum rc check_approved_curve(const struct policy *policy, const struct object *key)
+{
+    const struct attr *params = object_attr(key, CKA_EC_PARAMS);
+    const struct key_curve *curve = NULL;
+    if (!policy->approved_only || params == NULL)
+        return RC_OK;
+    TRY(key_curve_find(key->key_type, params->value, &curve));
+    return curve->approved
+               ? RC_OK
+               : rc_fail(RC_CURVE, "%s is not approved, and the policy says approved only",
+                         curve->name);
+}
+
 /* PKCS#1 v1.5 and raw RSA answer differently for good and bad padding (Bleichenbacher); without
  * authentication a wrapped key can be changed bit by bit; a derivation that cuts or mixes the base
  * key's own bytes lets them be guessed one by one. */
@@ -171,6 +186,7 @@ enum rc law_key_use(const struct policy *policy, const struct object *key,
     TRY(check_dates(key, row, now_ms));
     TRY(check_policy(policy, mech, row->protects));
     TRY(check_approved_size(policy, key, row->protects));
+    TRY(check_approved_curve(policy, key));
     return policy->strict ? check_strict(mech, use) : RC_OK;
 }
 

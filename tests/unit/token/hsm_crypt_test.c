@@ -253,6 +253,38 @@ static void threads_sign_while_key_and_policy_change(void)
     }
 }
 
+static uint64_t pair_on(struct fixture *f, const void *oid, size_t oid_len)
+{
+    struct wanted on_curve = {.used = 0}, nothing = {.used = 0};
+    struct mutation made = MUTATION_INIT;
+    struct mech_call call = call_of(CKM_EC_KEY_PAIR_GEN);
+    wanted_bytes(&on_curve, CKA_EC_PARAMS, oid, oid_len);
+    enum rc rc = hsm_generate_key_pair(f->hsm, &f->user, f->slot, &call, wanted_attrs(&on_curve),
+                                       wanted_attrs(&nothing), &made);
+    UNIT_OK(fixture_settle(f, &f->user, rc, &made));
+    uint64_t private = made.result.handles[1];
+    mutation_clear(&made);
+    return private;
+}
+
+static void approved_only_looks_at_the_curve_too(void)
+{
+    static const uint8_t secp256k1[] = {6, 5, 0x2b, 0x81, 4, 0, 0x0a};
+    static const uint8_t secp384r1[] = {6, 5, 0x2b, 0x81, 4, 0, 0x22};
+    struct fixture *f = fixture_shared();
+    struct policy policy = policy_default();
+    uint64_t chain = pair_on(f, secp256k1, sizeof secp256k1);
+    uint64_t nist = pair_on(f, secp384r1, sizeof secp384r1);
+    UNIT_OK(sign(chain, CKM_ECDSA_SHA256));
+    policy.approved_only = true;
+    fixture_policy(f, &policy);
+    UNIT_RC(sign(chain, CKM_ECDSA_SHA256), RC_CURVE);
+    UNIT_OK(sign(nist, CKM_ECDSA_SHA256));
+    policy = policy_default();
+    fixture_policy(f, &policy);
+    UNIT_OK(sign(chain, CKM_ECDSA_SHA256));
+}
+
 /* ---- CKA_ALWAYS_AUTHENTICATE */
 
 static uint64_t guarded_key(struct fixture *f)
@@ -354,7 +386,8 @@ static void a_guarded_key_does_not_lose_its_guard(void)
     UNIT_RC(fixture_done(f, &f->user, rc, &made, NULL), RC_KEY_FUNCTION);
 }
 
-UNIT_SUITE("token/hsm_crypt", UNIT_CASE(a_guarded_key_wants_the_PIN_for_each_use),
+UNIT_SUITE("token/hsm_crypt", UNIT_CASE(approved_only_looks_at_the_curve_too),
+           UNIT_CASE(a_guarded_key_wants_the_PIN_for_each_use),
            UNIT_CASE(a_proof_is_of_one_user_one_application_and_of_seconds),
            UNIT_CASE(a_wrong_PIN_gives_no_proof_and_counts),
            UNIT_CASE(a_guarded_key_does_not_lose_its_guard),
