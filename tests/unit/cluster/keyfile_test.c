@@ -168,6 +168,17 @@ static void configurations_that_contradict_themselves_are_refused(void)
     end();
 }
 
+static void every_key_is_in_the_manual(void)
+{
+    AUTO_BUF page = BUF_INIT;
+    UNIT_OK(keyfile_read(UNIT_DATA_DIR "/../docs/man/qhsmd.conf.5", &page));
+    for (size_t i = 0; i < server_config_key_count; i++) {
+        char item[64];
+        (void)snprintf(item, sizeof item, "\n.It Ic %s Ns", server_config_keys[i].name);
+        CU_ASSERT(strstr(buf_str(&page), item) != NULL);
+    }
+}
+
 static void paths_are_relative_to_the_file_and_credentials_are_not_paths(void)
 {
     struct server_config *config = NULL;
@@ -197,4 +208,5 @@ UNIT_SUITE("keyfile", UNIT_CASE(an_unlock_key_that_others_may_read_is_refused),
            UNIT_CASE(a_credential_comes_from_its_directory), UNIT_CASE(a_master_key_is_made_once),
            UNIT_CASE(a_log_without_a_master_key_is_not_written_over),
            UNIT_CASE(configurations_that_contradict_themselves_are_refused),
+           UNIT_CASE(every_key_is_in_the_manual),
            UNIT_CASE(paths_are_relative_to_the_file_and_credentials_are_not_paths));
