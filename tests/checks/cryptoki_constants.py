@@ -41,6 +41,8 @@ EXCEPTIONS = {
     **{("p11-kit", f"CKR_{what}"): "p11-kit 0.24 departs from 2.40, where NSS agrees with it"
        for what in ("EXCEEDED_MAX_ITERATIONS", "FIPS_SELF_TEST_FAILED", "LIBRARY_LOAD_FAILED",
                     "PIN_TOO_WEAK", "PUBLIC_KEY_INVALID")},
+    **{("p11-kit", f"CK_SALSA20_CHACHA20_POLY1305_{what}"): "p11-kit 0.25 says ulNonceBits for the "
+       "specification's ulNonceLen, which NSS has too" for what in ("PARAMS", "MSG_PARAMS")},
     ("NSS", "CK_C_INITIALIZE_ARGS"): "NSS adds LibraryParameters",
 }
 
