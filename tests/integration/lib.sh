@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Sourced by every integration test: a cluster of its own in a directory of its own, and the words of a test.
-#   QHSM_BUILD  the build directory (set by ctest)
+#   QHSM_BUILD    the build directory (set by ctest)
+#   QHSM_PRELOAD  the sanitizer's runtime of that build, or empty (set by ctest)
 # A test is a script of steps; the first that fails ends it, prints the daemon's log and fails the test.
 set -euo pipefail
 
@@ -22,7 +23,7 @@ cleanup() {
     trap - EXIT
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
     [ ! -f "$cluster/cluster" ] || "$QHSM" dev down --dir "$cluster" >/dev/null 2>&1 || true
-    if [ "$code" -eq 0 ] && grep -qs 'Sanitizer' "$cluster"/zone-*/qhsmd.log; then
+    if [ "$code" -eq 0 ] && grep -qs 'Sanitizer' "$work"/*/zone-*/qhsmd.log; then
         step_name="what the daemon's sanitizer says"
         code=1
     fi
@@ -71,7 +72,9 @@ start_cluster() {
     . "$cluster/env"
 }
 
-p11() { pkcs11-tool --module "$QHSM_MODULE" --token-label "$QHSM_TOKEN" "$@"; }
+# A program that has not the sanitizer of this build takes its runtime along; what it leaves at its end is its own.
+foreign() { LD_PRELOAD=${QHSM_PRELOAD:-} ASAN_OPTIONS=detect_leaks=0 "$@"; }
+p11() { foreign pkcs11-tool --module "$QHSM_MODULE" --token-label "$QHSM_TOKEN" "$@"; }
 p11_user() { p11 --login --pin "$QHSM_USER_PIN" "$@"; }
 
 uri() { # object, type
