@@ -37,7 +37,7 @@ step "req, x509, cms"
 for key in rsa ec; do
     hsm req -new -keyform engine -key "$(uri $key private)" -subj "/CN=$key" -out "$work/$key.csr"
     openssl req -verify -in "$work/$key.csr" -noout
-    hsm req -new -x509 -keyform engine -key "$(uri $key private)" -subj "/CN=$key" -days 30 -out "$work/$key.pem"
+    hsm req -new -x509 -keyform engine -key "$(uri $key private)" -subj "/CN=$key" -days 30 -addext basicConstraints=critical,CA:TRUE -out "$work/$key.pem"
     openssl verify -CAfile "$work/$key.pem" "$work/$key.pem"
 done
 hsm x509 -req -in "$work/ec.csr" -CA "$work/rsa.pem" -CAkeyform engine -CAkey "$(uri rsa private)" -days 10 -out "$work/issued.pem"

@@ -41,7 +41,9 @@ p11_user --test-fork
 
 step "its thread test"
 p11_user --test-threads ILGISLT0 --test-threads ILGISLT0 --test-threads ILGISLT0 >"$work/threads" 2>&1
-grep -q 'all threads have ended with CKR_OK' "$work/threads" || { cat "$work/threads"; fail "--test-threads"; }
+# The last line is of OpenSC 0.23; 0.26 has only one a thread.
+grep -q 'all threads have ended with CKR_OK' "$work/threads" ||
+    [ "$(grep -c 'returning rv:CKR_OK' "$work/threads")" -eq 3 ] || { cat "$work/threads"; fail "--test-threads"; }
 
 step "mechanisms are listed, and the random test passes"
 p11 --list-mechanisms >"$work/mechanisms"

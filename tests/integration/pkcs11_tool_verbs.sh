@@ -9,7 +9,7 @@ head -c 4096 /dev/urandom >"$work/big"
 
 # The tool says so, and exits 0.
 refuses() {
-    p11_user --verify "$@" >"$work/verified" 2>&1 || fail "exit of --verify $*"
+    p11_user --verify "$@" >"$work/verified" 2>&1 || true # OpenSC 0.23 exits with 0, 0.26 with 1
     grep -q 'Invalid signature' "$work/verified" || { cat "$work/verified"; fail "not refused: --verify $*"; }
 }
 
@@ -196,7 +196,9 @@ tool --token-label remade --login --pin 87654321 --list-objects >"$work/list" 2>
 step "fork and threads"
 p11_user --test-fork
 p11_user --test-threads ILGISLT0 --test-threads ILGISLT0 >"$work/threads" 2>&1
-grep -q 'all threads have ended with CKR_OK' "$work/threads" || { cat "$work/threads"; fail "--test-threads"; }
+# The last line is of OpenSC 0.23; 0.26 has only one a thread.
+grep -q 'all threads have ended with CKR_OK' "$work/threads" ||
+    [ "$(grep -c 'returning rv:CKR_OK' "$work/threads")" -eq 2 ] || { cat "$work/threads"; fail "--test-threads"; }
 
 # (OpenSC 0.23 does not even ask for the parts of a private key.)
 step "secrets stay inside"
