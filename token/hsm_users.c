@@ -18,10 +18,13 @@ static enum rc may_try(const struct policy *policy, const struct user_row *user)
     return RC_OK;
 }
 
+/* Without the request's number, which the client chooses: a try that seems a repetition of an
+ * answered request would be answered like that one, and not counted. */
 static enum rc count_try(const struct caller *caller, const struct user_row *user, bool right,
                          struct mutation *out)
 {
     struct effect_head head = hsm_head(caller);
+    head.sequence = 0;
     return effect_user_tried(&out->effect, &head, user->id, user->version, right);
 }
 

@@ -107,6 +107,20 @@ static void ten_wrong_PINs_lock_the_user_and_void_the_tickets(void)
     fixture_close(&fixture);
 }
 
+static void a_request_number_used_again_hides_no_try(void)
+{
+    struct user_row user;
+    fixture_open(&fixture);
+    struct caller guesser = fixture.nobody;
+    guesser.sequence = 7;
+    for (unsigned i = 0; i < policy_default().pin_tries_max; i++)
+        UNIT_RC(fixture_login(&fixture, &guesser, CKU_USER, NULL, "4321"), RC_PIN_INCORRECT);
+    UNIT_OK(state_user(fixture.hsm->state, 1, DEFAULT_USER_NAME, &user));
+    CU_ASSERT_EQUAL(user.tries, policy_default().pin_tries_max);
+    UNIT_RC(fixture_login(&fixture, &guesser, CKU_USER, NULL, FIXTURE_USER_PIN), RC_PIN_LOCKED);
+    fixture_close(&fixture);
+}
+
 static void InitPIN_unlocks(void)
 {
     fixture_open(&fixture);
@@ -437,7 +451,8 @@ UNIT_SUITE("token/hsm_users", UNIT_CASE(a_policy_that_was_read_before_another_ch
            UNIT_CASE(a_login_gives_a_ticket_of_user_and_token),
            UNIT_CASE(a_wrong_PIN_is_counted_before_it_is_answered),
            UNIT_CASE(a_right_PIN_is_an_effect_too),
-           UNIT_CASE(ten_wrong_PINs_lock_the_user_and_void_the_tickets), UNIT_CASE(InitPIN_unlocks),
+           UNIT_CASE(ten_wrong_PINs_lock_the_user_and_void_the_tickets),
+           UNIT_CASE(a_request_number_used_again_hides_no_try), UNIT_CASE(InitPIN_unlocks),
            UNIT_CASE(a_named_user_logs_in_by_grammar_and_by_name),
            UNIT_CASE(a_user_without_PIN_is_not_initialized),
            UNIT_CASE(a_user_changes_the_own_PIN_with_and_without_login),
