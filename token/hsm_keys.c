@@ -124,6 +124,8 @@ enum rc hsm_wrap(struct hsm *hsm, const struct caller *caller, uint64_t wrapping
     TRY(hsm_key(hsm, caller, target, RC_KEY_HANDLE, &object));
     TRY(recoded(use_key(hsm, caller, wrapping, call, LAW_WRAP, wrapping_codes.handle, &used),
                 &wrapping_codes));
+    if (object->token != used.object->token)
+        return rc_fail(RC_KEY_HANDLE, "the key is of another token than the wrapping key");
     TRY(key_get(hsm->keys, object, &key));
     struct law_wrap wrap = {
         .wrapping = used.object,

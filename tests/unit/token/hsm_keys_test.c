@@ -514,6 +514,33 @@ static void the_derive_template_is_enforced(void)
     CU_ASSERT_TRUE(is_true(key, CKA_SENSITIVE));
 }
 
+/* A caller may initialise a free slot, where the policy is the own one. */
+static void a_key_is_not_wrapped_by_a_key_of_another_token(void)
+{
+    struct fixture *f = fixture_shared();
+    struct wanted target = {.used = 0}, wanted = {.used = 0};
+    struct mutation made = MUTATION_INIT;
+    struct mech_call generate = call_of(CKM_AES_KEY_GEN), call = call_of(CKM_AES_KEY_WRAP);
+    AUTO_BUF out = BUF_INIT;
+    uint64_t wrapping = 0;
+    wanted_bool(&target, CKA_PRIVATE, false);
+    wanted_bool(&target, CKA_EXTRACTABLE, true);
+    uint64_t key = fixture_aes(f, 32, &target);
+    UNIT_OK(fixture_done(
+        f, &f->nobody,
+        hsm_init_token(f->hsm, &f->nobody, 2, "mine", bytes_of_str("so-pin-2"), &made), &made,
+        NULL));
+    made = (struct mutation)MUTATION_INIT;
+    wanted_bool(&wanted, CKA_PRIVATE, false);
+    wanted_ulong(&wanted, CKA_VALUE_LEN, 32);
+    UNIT_OK(fixture_done(
+        f, &f->nobody,
+        hsm_generate_key(f->hsm, &f->nobody, 2, &generate, wanted_attrs(&wanted), &made), &made,
+        &wrapping));
+    UNIT_RC(hsm_wrap(f->hsm, &f->nobody, wrapping, key, &call, &out), RC_KEY_HANDLE);
+    CU_ASSERT_EQUAL(out.len, 0);
+}
+
 UNIT_SUITE("token/hsm_keys", UNIT_CASE(a_generated_key_knows_its_origin),
            UNIT_CASE(a_key_of_no_or_a_bad_length_is_not_generated),
            UNIT_CASE(a_public_session_generates_no_private_key),
@@ -526,6 +553,7 @@ UNIT_SUITE("token/hsm_keys", UNIT_CASE(a_generated_key_knows_its_origin),
            UNIT_CASE(a_key_goes_out_wrapped_and_comes_back),
            UNIT_CASE(a_private_key_goes_out_wrapped_and_comes_back),
            UNIT_CASE(what_may_not_be_wrapped_has_its_own_code),
+           UNIT_CASE(a_key_is_not_wrapped_by_a_key_of_another_token),
            UNIT_CASE(the_wrap_template_decides_what_is_wrapped),
            UNIT_CASE(the_unwrap_template_is_enforced),
            UNIT_CASE(a_bad_unwrapping_key_has_its_own_codes), UNIT_CASE(two_sides_agree_on_a_key),
