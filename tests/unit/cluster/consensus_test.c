@@ -196,6 +196,33 @@ static void what_is_applied_is_there_after_a_restart(void)
     rig_clear(&rig);
 }
 
+/* A client that asked while the log was still being applied would find neither token nor login. */
+static void a_long_log_is_applied_before_the_start_returns(void)
+{
+    enum { EFFECTS = 3000 };
+    struct rig rig;
+    struct tally tally;
+    rig_init(&rig);
+    rig_open(&rig);
+    make_tokens(&rig, 1, 1);
+    tally_init(&tally);
+    for (unsigned i = 0; i < EFFECTS; i++) {
+        struct buf effect = BUF_INIT;
+        policy_effect(&rig, 5 + i % 10, &effect);
+        UNIT_OK(consensus_propose(rig.consensus, &effect, tally_done, &tally));
+        if (i % 500 == 499)
+            tally_wait(&tally, i + 1);
+    }
+    rig_close(&rig);
+    for (unsigned round = 0; round < 5; round++) {
+        rig_open(&rig);
+        CU_ASSERT_EQUAL(state_applied(rig.state), EFFECTS + 1);
+        rig_close(&rig);
+    }
+    rig_open(&rig);
+    rig_clear(&rig);
+}
+
 static void a_refused_effect_says_so_and_takes_its_index(void)
 {
     struct rig rig;
@@ -411,6 +438,7 @@ static void a_directory_that_cannot_be_made_is_an_error(void)
 }
 
 UNIT_SUITE("consensus", UNIT_CASE(what_is_applied_is_there_after_a_restart),
+           UNIT_CASE(a_long_log_is_applied_before_the_start_returns),
            UNIT_CASE(a_refused_effect_says_so_and_takes_its_index),
            UNIT_CASE(proposals_that_wait_share_an_entry), UNIT_CASE(too_much_waiting_is_refused),
            UNIT_CASE(what_fits_no_entry_is_refused), UNIT_CASE(a_snapshot_gives_the_same_state),
