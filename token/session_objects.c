@@ -333,11 +333,14 @@ void session_objects_detach(struct session_objects *all, const uint8_t applicati
     (void)pthread_mutex_unlock(&shard->lock);
 }
 
-/* Has nobody been connected for the grace? One that never was begins to wait now. */
+/* Has nobody been connected for the grace? One that never was begins to wait now; one without
+ * objects has nothing to wait for. */
 static bool is_expired(struct application *at, uint64_t now_ms, uint64_t grace_ms)
 {
     if (at->attached > 0)
         return false;
+    if (store_count(at->store) == 0)
+        return true;
     if (at->detached_ms == 0)
         at->detached_ms = now_ms;
     return now_ms > at->detached_ms && now_ms - at->detached_ms >= grace_ms;

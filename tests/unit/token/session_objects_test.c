@@ -2,6 +2,7 @@
 /* Session objects: owners, limits, sealed forms, and what happens when an application leaves. */
 #include "token/session_objects.h"
 
+#include <malloc.h>
 #include <pthread.h>
 
 #include "tests/unit/token/state_fixture.h"
@@ -259,6 +260,25 @@ static void many_threads_come_and_go(void)
     place_close(&place);
 }
 
+/* Else whoever connects under one name after another would fill the memory for the grace. (Under a
+ * sanitizer mallinfo2() shows nothing.) */
+static void an_application_without_objects_goes_at_once(void)
+{
+    struct place place = place_open(1, 10, 100);
+    uint64_t kept = add_one(&place, yours, 1);
+    size_t before = mallinfo2().uordblks;
+    for (uint32_t i = 0; i < 10000; i++) {
+        uint8_t passing[16] = {3};
+        memcpy(passing + 4, &i, sizeof i);
+        session_objects_attach(place.all, passing);
+        session_objects_detach(place.all, passing, 1000);
+    }
+    session_objects_expire(place.all, 1001, 60000);
+    CU_ASSERT_TRUE(mallinfo2().uordblks < before + (size_t)100 * 1024);
+    CU_ASSERT_TRUE(has(&place, yours, kept));
+    place_close(&place);
+}
+
 UNIT_SUITE("token/session_objects", UNIT_CASE(a_handle_names_its_node_and_owner),
            UNIT_CASE(limits_hold_for_an_application_and_in_all),
            UNIT_CASE(another_hsm_takes_the_sealed_form_back),
@@ -268,4 +288,5 @@ UNIT_SUITE("token/session_objects", UNIT_CASE(a_handle_names_its_node_and_owner)
            UNIT_CASE(objects_stay_for_the_grace_after_the_last_connection),
            UNIT_CASE(an_application_that_never_attached_expires_too),
            UNIT_CASE(a_logout_drops_the_private_objects_of_its_token),
+           UNIT_CASE(an_application_without_objects_goes_at_once),
            UNIT_CASE(many_threads_come_and_go));
