@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "p11/call.h"
 
+/* More than any address space has; sums of such lengths do not overflow. */
+#define INPUT_MAX (1UL << 60)
+
 enum rc call_begin(struct call *call, enum function function)
 {
     rc_detail_clear();
@@ -62,6 +65,8 @@ enum rc input_of(const void *ptr, CK_ULONG len, struct bytes *out)
 {
     if (ptr == NULL && len > 0)
         return rc_fail(RC_BAD_ARGUMENT, "NULL data with a length of %lu", len);
+    if (len > INPUT_MAX)
+        return rc_fail(RC_BAD_ARGUMENT, "no data can have a length of %lu", len);
     *out = bytes_of(ptr, len);
     return RC_OK;
 }

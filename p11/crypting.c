@@ -200,12 +200,15 @@ static enum rc signature_init(struct call *call, CK_MECHANISM_PTR mechanism, CK_
 {
     if (mechanism != NULL && signature == NULL)
         return rc_fail(RC_BAD_ARGUMENT, "NULL signature");
+    struct bytes given = BYTES_NONE;
+    if (mechanism != NULL)
+        TRY(input_of(signature, len, &given));
     TRY(crypt_init(call, CRYPT_VERIFY, mechanism, key));
     if (mechanism == NULL)
         return RC_OK;
     struct operation *operation = call->session->operations[CRYPT_VERIFY];
     operation->has_signature = true;
-    enum rc rc = buf_append(&operation->signature, bytes_of(signature, len));
+    enum rc rc = buf_append(&operation->signature, given);
     if (rc != RC_OK)
         (void)crypt_cancel(call, CRYPT_VERIFY);
     return rc;

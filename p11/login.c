@@ -11,7 +11,9 @@ static enum rc pin_of(const CK_UTF8CHAR *pin, CK_ULONG len, ProtobufCBinaryData 
 {
     if (pin == NULL)
         return rc_fail(RC_BAD_ARGUMENT, "NULL PIN: the token has no protected path");
-    *out = remote_binary(bytes_of(pin, len));
+    struct bytes given = BYTES_NONE;
+    TRY(input_of(pin, len, &given));
+    *out = remote_binary(given);
     return RC_OK;
 }
 
