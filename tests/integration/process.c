@@ -21,14 +21,6 @@
 #define KEY_LABEL    "process"
 #define NOBODY       65534
 
-/* libcrypto is not compiled for ThreadSanitizer, which does not see the atomics that guard what a
- * certificate's extensions are decoded to. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-    return "called_from_lib:libcrypto.so.3\n";
-}
-
 static CK_FUNCTION_LIST_PTR p11;
 
 /* The private key that `process make` made. */
