@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PKCS#11 3.1 5.17: two operations on the same part. The one with output goes first: when its
  * result does not fit, the other must not have seen the part yet. */
+#include <stdint.h>
+
 #include "p11/crypt.h"
 #include "p11/digesting.h"
 
@@ -24,17 +26,30 @@ static bool companion_active(const struct call *call, enum companion companion)
     return operation != NULL && operation->stage != STAGE_NONE;
 }
 
+static bool overlap(struct bytes part, struct output out)
+{
+    uintptr_t from = (uintptr_t)part.ptr;
+    uintptr_t to = (uintptr_t)out.ptr;
+    return out.len != NULL && from < to + output_room(out) && to < from + part.len;
+}
+
 /* The companion sees the plain part: the input of encryption, the output of decryption. */
 static enum rc dual(struct call *call, enum crypt_op op, enum companion companion,
                     struct bytes part, struct output out)
 {
     if (!companion_active(call, companion))
         return RC_OPERATION_NOT_INITIALIZED;
+    AUTO_SECRET kept = SECRET_INIT;
+    struct bytes plain = part;
+    if (op == CRYPT_ENCRYPT && part.ptr != NULL && overlap(part, out)) {
+        TRY(secret_from_bytes(&kept, part));
+        plain = secret_expose(&kept);
+    }
     TRY(crypt_update(call, op, part.ptr, part.len, out));
     if (out.ptr == NULL)
         return RC_OK;
     if (op == CRYPT_ENCRYPT)
-        return companion_add(call, companion, part.ptr, part.len);
+        return companion_add(call, companion, plain.ptr, plain.len);
     return companion_add(call, companion, out.ptr, load_ulong(out.len));
 }
 

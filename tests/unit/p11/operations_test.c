@@ -394,6 +394,29 @@ static void dual_functions_do_both_or_say_which_is_missing(void)
     end();
 }
 
+static void dual_function_in_place_digests_the_plain_part(void)
+{
+    begin();
+    aes_key();
+    CK_MECHANISM aes = {.mechanism = CKM_AES_ECB};
+    CK_MECHANISM sha = {.mechanism = CKM_SHA256};
+    CK_BYTE part[16] = {7};
+    CK_BYTE expected[32];
+    CK_BYTE got[32];
+    CK_ULONG len = 32;
+    CU_ASSERT_EQUAL(C_DigestInit(session, &sha), CKR_OK);
+    CU_ASSERT_EQUAL(C_Digest(session, part, 16, expected, &len), CKR_OK);
+    CU_ASSERT_EQUAL(C_EncryptInit(session, &aes, KEY), CKR_OK);
+    CU_ASSERT_EQUAL(C_DigestInit(session, &sha), CKR_OK);
+    len = 16;
+    CU_ASSERT_EQUAL(C_DigestEncryptUpdate(session, part, 16, part, &len), CKR_OK);
+    CU_ASSERT_EQUAL(part[0], 0x5A);
+    len = 32;
+    CU_ASSERT_EQUAL(C_DigestFinal(session, got, &len), CKR_OK);
+    CU_ASSERT_EQUAL(memcmp(got, expected, 32), 0);
+    end();
+}
+
 UNIT_SUITE("p11/operations", UNIT_CASE(signature_costs_one_round_trip_when_the_key_is_known),
            UNIT_CASE(small_buffer_is_told_without_traffic_and_the_operation_stays),
            UNIT_CASE(decrypted_text_waits_for_its_buffer_and_is_made_once),
@@ -411,4 +434,5 @@ UNIT_SUITE("p11/operations", UNIT_CASE(signature_costs_one_round_trip_when_the_k
            UNIT_CASE(parts_on_a_broken_connection_are_lost_and_say_so),
            UNIT_CASE(misaligned_pointers_are_stored_through),
            UNIT_CASE(wrapped_key_is_the_one_whose_length_was_asked),
-           UNIT_CASE(dual_functions_do_both_or_say_which_is_missing));
+           UNIT_CASE(dual_functions_do_both_or_say_which_is_missing),
+           UNIT_CASE(dual_function_in_place_digests_the_plain_part));
