@@ -278,7 +278,13 @@ static enum rc set_pin(struct call *call, ProtobufCBinaryData old_pin, ProtobufC
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
     TRY(remote_mutate(call, &request, NULL, QHSM__RESPONSE__BODY__NOT_SET, &reply));
     token_cache_clear(&call->library->tokens);
-    return role == ROLE_NONE ? RC_OK : renew_login(call, type, new_pin);
+    if (role == ROLE_NONE || renew_login(call, type, new_pin) == RC_OK)
+        return RC_OK;
+    /* The PIN is changed, and the old ticket void: the application logs in anew. */
+    rc_detail_clear();
+    (void)slot_logout(call->session->slot);
+    facts_cache_clear(&call->library->facts);
+    return RC_OK;
 }
 
 CK_RV C_SetPIN(CK_SESSION_HANDLE hSession, CK_UTF8CHAR_PTR pOldPin, CK_ULONG ulOldLen,

@@ -122,6 +122,19 @@ static void changed_pin_renews_the_login_at_once(void)
     end();
 }
 
+/* The PIN is another one now: an error would make the application keep the old one. */
+static void pin_is_changed_even_when_the_login_cannot_be_renewed(void)
+{
+    begin();
+    CK_SESSION_HANDLE session = open_session(CKF_RW_SESSION);
+    CU_ASSERT_EQUAL(C_Login(session, CKU_USER, pin, 4), CKR_OK);
+    script.fail_once[QHSM__REQUEST__BODY_LOGIN] = RC_NO_QUORUM;
+    CU_ASSERT_EQUAL(C_SetPIN(session, pin, 4, pin, 4), CKR_OK);
+    CU_ASSERT_EQUAL(state_of(session), CKS_RW_PUBLIC_SESSION);
+    CU_ASSERT_EQUAL(C_Login(session, CKU_USER, pin, 4), CKR_OK);
+    end();
+}
+
 static void init_token_needs_all_sessions_closed(void)
 {
     begin();
@@ -198,6 +211,7 @@ UNIT_SUITE("p11/login", UNIT_CASE(login_is_of_all_sessions_and_ends_with_the_las
            UNIT_CASE(wrong_pin_says_so_and_nobody_is_logged_in),
            UNIT_CASE(void_ticket_logs_out_and_a_new_login_works),
            UNIT_CASE(changed_pin_renews_the_login_at_once),
+           UNIT_CASE(pin_is_changed_even_when_the_login_cannot_be_renewed),
            UNIT_CASE(init_token_needs_all_sessions_closed),
            UNIT_CASE(sessions_are_refused_where_there_is_no_token),
            UNIT_CASE(old_handles_stay_invalid_when_their_place_is_used_again),
