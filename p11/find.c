@@ -94,8 +94,14 @@ static enum rc find_next(struct call *call, CK_OBJECT_HANDLE_PTR out, CK_ULONG r
         return rc_fail(RC_BAD_ARGUMENT, "NULL pointer");
     CK_ULONG given = 0;
     while (given < room) {
+        enum rc rc = RC_OK;
         if (find->next == find->count && find->more)
-            TRY(fetch(call, attrs_of(&find->wanted->list), false));
+            rc = fetch(call, attrs_of(&find->wanted->list), false);
+        if (given == 0)
+            TRY(rc);
+        /* What was found is given; the next call asks for the page again. */
+        if (rc != RC_OK)
+            rc_detail_clear();
         if (find->next == find->count)
             break;
         store_ulong((CK_BYTE_PTR)(void *)out + given * sizeof(CK_OBJECT_HANDLE),

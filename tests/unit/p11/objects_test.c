@@ -45,6 +45,22 @@ static void search_returns_each_object_once_over_many_pages(void)
     end();
 }
 
+static void search_loses_nothing_to_a_page_that_fails(void)
+{
+    begin();
+    script.find_total = 200; /* a page of 128, and the rest */
+    static CK_OBJECT_HANDLE found[200];
+    CK_ULONG count = 0;
+    CU_ASSERT_EQUAL(C_FindObjectsInit(session, NULL, 0), CKR_OK);
+    script.fail_once[QHSM__REQUEST__BODY_FIND] = RC_NO_QUORUM;
+    CU_ASSERT_EQUAL(C_FindObjects(session, found, 200, &count), CKR_OK);
+    CU_ASSERT_EQUAL(count, 128);
+    CU_ASSERT_EQUAL(C_FindObjects(session, found, 200, &count), CKR_OK);
+    CU_ASSERT_EQUAL(count, 72);
+    CU_ASSERT_EQUAL(found[71], 200);
+    end();
+}
+
 static void small_search_is_one_request(void)
 {
     begin();
@@ -205,6 +221,7 @@ static void random_comes_in_any_length(void)
 }
 
 UNIT_SUITE("p11/objects", UNIT_CASE(search_returns_each_object_once_over_many_pages),
+           UNIT_CASE(search_loses_nothing_to_a_page_that_fails),
            UNIT_CASE(small_search_is_one_request),
            UNIT_CASE(session_objects_end_with_their_session),
            UNIT_CASE(session_objects_end_at_once_when_their_hsm_is_gone),
