@@ -61,6 +61,7 @@ enum rc consensus_start(const struct consensus_config *config, const struct seal
     consensus->dir = strdup(config->dir);
     consensus->keys = keys;
     consensus->state = state;
+    consensus->mark.fd = -1;
     list_init(&consensus->waiting);
     consensus->in_flight_last = &consensus->in_flight;
     (void)pthread_mutex_init(&consensus->lock, NULL);

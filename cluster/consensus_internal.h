@@ -11,6 +11,7 @@
 
 #include "cluster/consensus.h"
 #include "cluster/entry.h"
+#include "cluster/log_mark.h"
 #include "cluster/loop_watch.h"
 #include "cluster/raft_guard.h"
 #include "cluster/snapshot.h"
@@ -66,6 +67,7 @@ struct consensus {
     struct loop_watch watch;
     struct raft_uv_transport transport;
     struct raft_guard guard;
+    struct log_mark mark;
     struct raft_fsm fsm;
     struct raft raft;
     struct batch *in_flight; /* oldest first */

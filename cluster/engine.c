@@ -135,7 +135,7 @@ static enum rc fail_raft(struct consensus *consensus, const char *what, int rv)
 {
     const char *text = rv == 0 ? "" : raft_strerror(rv);
     const char *more = consensus->raft.errmsg;
-    enum rc rc = rv == RAFT_CORRUPT ? RC_TAMPERED : RC_DISK;
+    enum rc rc = rv == RAFT_CORRUPT || rv == RAFT_MALFORMED ? RC_TAMPERED : RC_DISK;
     return rc_fail(rc, "%s: %s: %s (%s)", consensus->dir, what, text, more);
 }
 
@@ -151,6 +151,8 @@ static enum rc open_io(struct consensus *consensus)
     if (rv != 0)
         return rc_fail(RC_DISK, "%s: %s", consensus->dir, consensus->guard.io.errmsg);
     raft_uv_set_connect_retry_delay(&consensus->guard.io, CONNECT_RETRY_MS);
+    /* Else it puts what is damaged aside, and what came after, and goes on without. */
+    raft_uv_set_auto_recovery(&consensus->guard.io, false);
     raft_guard_install(&consensus->guard);
     return RC_OK;
 }
@@ -243,10 +245,12 @@ static enum rc start_once(struct consensus *consensus)
         rc = bootstrap(consensus);
     if (rc == RC_OK) {
         int rv = raft_start(&consensus->raft);
-        if (rv == 0)
-            return RC_OK;
-        rc = fail_raft(consensus, "cannot read the log", rv);
+        rc = rv == 0
+                 ? log_mark_check(&consensus->mark, consensus->dir, consensus->guard.loaded_index)
+                 : fail_raft(consensus, "cannot read the log", rv);
     }
+    if (rc == RC_OK)
+        return RC_OK;
     close_raft(consensus);
     return rc;
 }
@@ -256,6 +260,7 @@ static enum rc start_once(struct consensus *consensus)
 static enum rc start(struct consensus *consensus)
 {
     TRY(refuse_quarantined(consensus));
+    TRY(log_mark_open(consensus->dir, &consensus->mark));
     enum rc rc = RC_OK;
     for (unsigned attempt = 0; attempt < START_ATTEMPTS; attempt++) {
         rc = start_once(consensus);
@@ -308,9 +313,18 @@ static uint64_t publish(struct consensus *consensus)
     return leader;
 }
 
+/* Committed, and on this HSM's own disk. */
+static void move_mark(struct consensus *consensus)
+{
+    const struct raft *raft = &consensus->raft;
+    log_mark_set(&consensus->mark,
+                 raft->last_applied < raft->last_stored ? raft->last_applied : raft->last_stored);
+}
+
 static void begin_close(struct consensus *consensus)
 {
     consensus->closing = true;
+    move_mark(consensus);
     loop_watch_stop(&consensus->watch);
     uv_close((uv_handle_t *)&consensus->wake, NULL);
     raft_close(&consensus->raft, raft_closed);
@@ -333,6 +347,7 @@ static void watch_tick(void *context)
 {
     struct consensus *consensus = context;
     uint64_t leader = publish(consensus);
+    move_mark(consensus);
     (void)pthread_mutex_lock(&consensus->lock);
     bool starting = consensus->phase == ENGINE_STARTING;
     bool stopping = consensus->stopping;
@@ -376,6 +391,7 @@ void *engine_run(void *context)
         (void)snprintf(consensus->failure_detail, sizeof consensus->failure_detail, "%s",
                        rc_detail());
     }
+    log_mark_close(&consensus->mark);
     if (uv_loop_close(&consensus->loop) != 0)
         log_warn("loop_not_closed", "loop=raft");
     set_phase(consensus, rc == RC_OK ? ENGINE_STOPPED : ENGINE_FAILED);

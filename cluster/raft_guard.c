@@ -34,14 +34,18 @@ static int guard_set_vote(struct raft_io *io, raft_id server)
     return rv;
 }
 
-/* restore() is not told which index its snapshot is of. */
+/* restore() is not told which index its snapshot is of, nor anybody how long the log is. */
 static int guard_load(struct raft_io *io, raft_term *term, raft_id *voted_for,
                       struct raft_snapshot **snapshot, raft_index *start_index,
                       struct raft_entry *entries[], size_t *n_entries)
 {
     int rv =
         guard_of(io)->inner.load(io, term, voted_for, snapshot, start_index, entries, n_entries);
-    guard_of(io)->snapshot_index = rv == 0 && *snapshot != NULL ? (*snapshot)->index : 0;
+    struct raft_guard *guard = guard_of(io);
+    guard->snapshot_index = rv == 0 && *snapshot != NULL ? (*snapshot)->index : 0;
+    guard->loaded_index = guard->snapshot_index;
+    if (rv == 0 && *n_entries > 0)
+        guard->loaded_index = *start_index + *n_entries - 1;
     return rv;
 }
 
@@ -198,6 +202,7 @@ void raft_guard_install(struct raft_guard *guard)
     guard->installs = 0;
     guard->installs_dropped = 0;
     guard->receives_dropped = 0;
+    guard->loaded_index = 0;
     guard->snapshot_index = 0;
     io->load = guard_load;
     io->start = guard_start;

@@ -17,6 +17,7 @@ struct raft_guard {
     unsigned installs;         /* InstallSnapshot being loaded or sent */
     uint64_t installs_dropped; /* sends refused while one was in flight */
     uint64_t receives_dropped; /* InstallSnapshot refused while we were writing one */
+    raft_index loaded_index;   /* last of the log as it was read at the start */
     raft_index snapshot_index; /* of the snapshot that the engine will hand to restore() */
 };
 

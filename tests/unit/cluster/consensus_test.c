@@ -407,6 +407,66 @@ static int open_in_child(struct rig *rig)
     return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
 }
 
+static void make_tokens_and_die(struct rig *rig)
+{
+    (void)fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        rig_open(rig);
+        make_tokens(rig, 1, 20);
+        (void)usleep(100000); /* longer than the mark lags behind */
+        (void)raise(SIGKILL);
+    }
+    (void)waitpid(child, NULL, 0);
+}
+
+/* What is damaged in it, and all that follows, the engine would cut off without a word. */
+static void a_log_that_lost_acknowledged_changes_is_refused(void)
+{
+    struct rig rig;
+    char path[256];
+    rig_init(&rig);
+    make_tokens_and_die(&rig);
+    (void)snprintf(path, sizeof path, "%s/open-1", rig.dir);
+    flip_byte(path, 300);
+    UNIT_RC(rig_try_open(&rig), RC_TAMPERED);
+    rig_close(&rig);
+    UNIT_RC(rig_try_open(&rig), RC_TAMPERED);
+    rig_close(&rig);
+    (void)snprintf(path, sizeof path, "%s.mark", rig.dir);
+    CU_ASSERT(unlink(path) == 0);
+    rig_open(&rig);
+    CU_ASSERT(state_applied(rig.state) < 20);
+    rig_clear(&rig);
+}
+
+static void a_damaged_closed_segment_is_refused(void)
+{
+    struct rig rig;
+    char path[256];
+    rig_init(&rig);
+    rig_open(&rig);
+    make_tokens(&rig, 1, 3);
+    rig_close(&rig);
+    (void)snprintf(path, sizeof path, "%s/0000000000000001-0000000000000001", rig.dir);
+    flip_byte(path, 50);
+    UNIT_RC(rig_try_open(&rig), RC_TAMPERED);
+    rig_clear(&rig);
+}
+
+static void a_damaged_mark_is_refused(void)
+{
+    struct rig rig;
+    char path[256];
+    rig_init(&rig);
+    rig_open(&rig);
+    rig_close(&rig);
+    (void)snprintf(path, sizeof path, "%s.mark", rig.dir);
+    flip_byte(path, 20);
+    UNIT_RC(rig_try_open(&rig), RC_TAMPERED);
+    rig_clear(&rig);
+}
+
 static void a_log_of_other_keys_is_quarantined(void)
 {
     struct rig rig;
@@ -443,5 +503,7 @@ UNIT_SUITE("consensus", UNIT_CASE(what_is_applied_is_there_after_a_restart),
            UNIT_CASE(proposals_that_wait_share_an_entry), UNIT_CASE(too_much_waiting_is_refused),
            UNIT_CASE(what_fits_no_entry_is_refused), UNIT_CASE(a_snapshot_gives_the_same_state),
            UNIT_CASE(a_damaged_snapshot_is_set_aside_for_the_one_before),
+           UNIT_CASE(a_log_that_lost_acknowledged_changes_is_refused),
+           UNIT_CASE(a_damaged_closed_segment_is_refused), UNIT_CASE(a_damaged_mark_is_refused),
            UNIT_CASE(a_log_of_other_keys_is_quarantined),
            UNIT_CASE(a_directory_that_cannot_be_made_is_an_error));
