@@ -526,10 +526,10 @@ static void a_key_is_not_wrapped_by_a_key_of_another_token(void)
     wanted_bool(&target, CKA_PRIVATE, false);
     wanted_bool(&target, CKA_EXTRACTABLE, true);
     uint64_t key = fixture_aes(f, 32, &target);
-    UNIT_OK(fixture_done(
-        f, &f->nobody,
-        hsm_init_token(f->hsm, &f->nobody, 2, "mine", bytes_of_str("so-pin-2"), &made), &made,
-        NULL));
+    UNIT_OK(
+        fixture_done(f, &f->nobody,
+                     hsm_init_token(f->hsm, &f->nobody, 2, "mine", bytes_of_str("so-pin-2"), &made),
+                     &made, NULL));
     made = (struct mutation)MUTATION_INIT;
     wanted_bool(&wanted, CKA_PRIVATE, false);
     wanted_ulong(&wanted, CKA_VALUE_LEN, 32);
