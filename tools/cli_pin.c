@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
@@ -8,6 +9,9 @@
 #include "tools/cli.h"
 
 #define PIN_MAX 512U
+
+/* The signal that ended a prompt. */
+static volatile sig_atomic_t interrupted;
 
 /* The first line, without its end. */
 static enum rc read_line(int fd, const char *name, struct secret *out)
@@ -17,7 +21,7 @@ static enum rc read_line(int fd, const char *name, struct secret *out)
     size_t len = 0;
     for (;;) {
         ssize_t got = read(fd, line.ptr + len, 1);
-        if (got < 0 && errno == EINTR)
+        if (got < 0 && errno == EINTR && interrupted == 0)
             continue;
         if (got < 0)
             return rc_fail(RC_IO, "%s: %s", name, strerror(errno));
@@ -57,6 +61,34 @@ static enum rc read_credential(const char *name, struct secret *out)
     return read_file(buf_str(&path), out);
 }
 
+static void on_signal(int number)
+{
+    interrupted = number;
+}
+
+/* The signals that would leave the terminal without echo. */
+static const int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+#define CAUGHT_COUNT (sizeof caught / sizeof caught[0])
+
+static enum rc read_quietly(int tty, struct secret *out)
+{
+    struct termios before, quiet;
+    struct sigaction old[CAUGHT_COUNT];
+    const struct sigaction catch = {.sa_handler = on_signal}; /* no SA_RESTART: read() must end */
+    if (tcgetattr(tty, &before) != 0)
+        return read_line(tty, "terminal", out);
+    for (size_t i = 0; i < CAUGHT_COUNT; i++)
+        (void)sigaction(caught[i], &catch, &old[i]);
+    quiet = before;
+    quiet.c_lflag &= (tcflag_t)~ECHO;
+    (void)tcsetattr(tty, TCSAFLUSH, &quiet);
+    enum rc rc = read_line(tty, "terminal", out);
+    (void)tcsetattr(tty, TCSAFLUSH, &before);
+    for (size_t i = 0; i < CAUGHT_COUNT; i++)
+        (void)sigaction(caught[i], &old[i], NULL);
+    return rc;
+}
+
 static enum rc prompt(const char *what, struct secret *out)
 {
     int tty = open("/dev/tty", O_RDWR | O_CLOEXEC);
@@ -64,18 +96,15 @@ static enum rc prompt(const char *what, struct secret *out)
         return rc_fail(RC_USAGE,
                        "%s: no terminal to ask on; give --pin-file, --pin-fd or --pin-credential",
                        what);
-    struct termios before, quiet;
-    bool is_quiet = tcgetattr(tty, &before) == 0;
-    if (is_quiet) {
-        quiet = before;
-        quiet.c_lflag &= (tcflag_t)~ECHO;
-        (void)tcsetattr(tty, TCSAFLUSH, &quiet);
-    }
-    (void)dprintf(tty, "%s: ", what);
-    enum rc rc = read_line(tty, "terminal", out);
-    if (is_quiet)
-        (void)tcsetattr(tty, TCSAFLUSH, &before);
-    (void)dprintf(tty, "\n");
+    enum rc rc;
+    do {
+        interrupted = 0;
+        (void)dprintf(tty, "%s: ", what);
+        rc = read_quietly(tty, out);
+        (void)dprintf(tty, "\n");
+        if (interrupted != 0)
+            (void)raise(interrupted); /* ends us, or stops us until we go on and ask again */
+    } while (interrupted == SIGTSTP);
     (void)close(tty);
     return rc;
 }
