@@ -233,7 +233,17 @@ static bool is_noun(const char *noun)
     return false;
 }
 
-int main(int argc, char **argv)
+/* A full disk behind standard output must not look like success. */
+static int flushed(int code)
+{
+    bool is_written = fflush(stdout) == 0 && ferror(stdout) == 0;
+    if (is_written || code != 0)
+        return code;
+    const struct cli plain = {.pin_fd = -1};
+    return cli_report(&plain, rc_fail(RC_IO, "standard output: %s", strerror(errno)));
+}
+
+static int run(int argc, char **argv)
 {
     int usage = rc_info(RC_USAGE)->exit_code;
     const struct cli plain = {.pin_fd = -1};
@@ -270,4 +280,9 @@ int main(int argc, char **argv)
     (void)fprintf(wants_help ? stdout : stderr, "Usage: qhsm %s VERB [OPTION...]\n", argv[1]);
     print_list(wants_help ? stdout : stderr, argv[1]);
     return wants_help ? 0 : usage;
+}
+
+int main(int argc, char **argv)
+{
+    return flushed(run(argc, argv));
 }
