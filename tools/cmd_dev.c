@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qhsm dev up | down: a cluster for development and tests on this machine. */
 #include <errno.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -140,17 +142,64 @@ static enum rc undo(const struct dev *dev, enum rc rc)
     return rc_fail(rc, "%s", why);
 }
 
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+/* One dev up or dev down at a time in a directory; held until the process ends. */
+static enum rc lock_dir(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return rc_fail(errno == ENOENT ? RC_NOT_FOUND : RC_IO, "%s: %s", dir, strerror(errno));
+    int failed;
+    do
+        failed = flock(fd, LOCK_EX);
+    while (failed != 0 && errno == EINTR);
+    return failed == 0 ? RC_OK : rc_fail(RC_IO, "%s: %s", dir, strerror(errno));
+}
+
+static enum rc stop_all(const struct dev *dev)
+{
+    for (unsigned zone = 0; zone < dev->zones; zone++) {
+        enum rc rc = dev_daemon_stop(dev, zone, STOP_TIMEOUT);
+        if (rc != RC_OK && rc != RC_NOT_FOUND)
+            return rc;
+    }
+    return RC_OK;
+}
+
+/* What a dev up that was killed left: a daemon of another cluster id, its state. */
+static enum rc sweep(const struct dev *dev)
+{
+    TRY(stop_all(dev));
+    for (unsigned zone = 0; zone < dev->zones; zone++) {
+        AUTO_BUF path = BUF_INIT;
+        TRY(buf_printf(&path, "%s/zone-%c", dev->dir, (char)('a' + zone)));
+        if (nftw(buf_str(&path), remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+            return rc_fail(RC_IO, "%s: %s", buf_str(&path), strerror(errno));
+    }
+    return RC_OK;
+}
+
 static enum rc dev_up(struct cli *cli)
 {
     (void)cli;
     AUTO_BUF dir = BUF_INIT;
     TRY(absolute_dir(&dir));
     TRY(dev_dir_make(buf_str(&dir), 0711));
+    TRY(lock_dir(buf_str(&dir)));
     struct dev dev = {.dir = (char *)(uintptr_t)buf_str(&dir), .zones = (unsigned)options.zones};
     bool is_new = false;
     TRY(identity(&dev, &is_new));
-    if (is_new)
+    if (is_new) {
+        TRY(sweep(&dev));
         TRY(dev_setup(&dev));
+    }
     enum rc rc = start_all(&dev);
     if (rc == RC_OK && is_new)
         rc = dev_token(&dev);
@@ -164,12 +213,12 @@ static enum rc dev_up(struct cli *cli)
     return RC_OK;
 }
 
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
+/* A dev up was killed before it wrote the identity. */
+static bool is_half_made(const struct dev *dev)
 {
-    (void)info;
-    (void)kind;
-    (void)walk;
-    return remove(path);
+    AUTO_BUF path = BUF_INIT;
+    return buf_printf(&path, "%s/zone-a/qhsmd.conf", dev->dir) == RC_OK &&
+           access(buf_str(&path), F_OK) == 0;
 }
 
 static enum rc dev_down(struct cli *cli)
@@ -177,16 +226,13 @@ static enum rc dev_down(struct cli *cli)
     (void)cli;
     AUTO_BUF dir = BUF_INIT;
     TRY(absolute_dir(&dir));
-    struct dev dev = {.dir = (char *)(uintptr_t)buf_str(&dir), .zones = 1};
+    TRY(lock_dir(buf_str(&dir)));
+    struct dev dev = {.dir = (char *)(uintptr_t)buf_str(&dir), .zones = ZONES_MAX};
     bool is_new = false;
     TRY(identity(&dev, &is_new));
-    if (is_new)
+    if (is_new && !is_half_made(&dev))
         return rc_fail(RC_NOT_FOUND, "%s holds no development cluster", dev.dir);
-    for (unsigned zone = 0; zone < dev.zones; zone++) {
-        enum rc rc = dev_daemon_stop(&dev, zone, STOP_TIMEOUT);
-        if (rc != RC_OK && rc != RC_NOT_FOUND)
-            return rc;
-    }
+    TRY(stop_all(&dev));
     if (options.is_purge && nftw(dev.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
         return rc_fail(RC_IO, "%s: %s", dev.dir, strerror(errno));
     return RC_OK;

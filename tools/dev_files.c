@@ -19,8 +19,9 @@ enum rc dev_dir_make(const char *path, mode_t mode)
         if (mkdir(buf_str(&part), 0755) != 0 && errno != EEXIST)
             return rc_fail(RC_IO, "%s: %s", buf_str(&part), strerror(errno));
     }
-    if (mkdir(path, mode) != 0 && errno != EEXIST)
-        return rc_fail(RC_IO, "%s: %s", path, strerror(errno));
+    if (mkdir(path, mode) != 0)
+        return errno == EEXIST ? RC_OK : rc_fail(RC_IO, "%s: %s", path, strerror(errno));
+    /* Whatever the umask is; but a directory of somebody else's keeps its mode. */
     return chmod(path, mode) == 0 ? RC_OK : rc_fail(RC_IO, "%s: %s", path, strerror(errno));
 }
 

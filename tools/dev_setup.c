@@ -75,11 +75,13 @@ static enum rc free_port(unsigned *out)
     return RC_OK;
 }
 
-/* A Unix socket's path is short (sun_path): deep directories get theirs under /tmp. */
+/* A Unix socket's path is short (sun_path), and in client.conf a question mark or a semicolon would
+ * end it: other directories get theirs under /tmp. */
 static enum rc socket_path(const struct dev *dev, char zone, struct buf *out)
 {
     TRY(buf_printf(out, "%s/zone-%c/qhsmd.sock", dev->dir, zone));
-    if (out->len < sizeof(((struct sockaddr_un *)0)->sun_path))
+    if (out->len < sizeof(((struct sockaddr_un *)0)->sun_path) &&
+        strpbrk(buf_str(out), "?;\n") == NULL)
         return RC_OK;
     buf_clear(out);
     char template[] = "/tmp/qhsm-XXXXXX";

@@ -44,18 +44,29 @@ static enum rc init_user(struct connection *connection, const char *user_pin)
     return connection_do(connection, &request, true);
 }
 
+/* export NAME='VALUE', for every shell: a quote ends the quotation, is escaped, and begins it
+ * again. */
+static enum rc put_export(struct buf *text, const char *name, const char *value)
+{
+    TRY(buf_printf(text, "export %s='", name));
+    for (const char *at = value; *at != 0; at++)
+        TRY(*at == '\'' ? buf_printf(text, "'\\''") : buf_printf(text, "%c", *at));
+    return buf_printf(text, "'\n");
+}
+
 static enum rc write_env(const struct dev *dev, const char *so_pin, const char *user_pin)
 {
     AUTO_BUF text = BUF_INIT;
     AUTO_BUF path = BUF_INIT;
     AUTO_BUF module = BUF_INIT;
     TRY(dev_program(QHSM_INSTALL_MODULE, "p11/libqhsm-pkcs11.so", &module));
-    TRY(buf_printf(
-        &text,
-        "export QHSM_CONF='%s/client.conf'\nexport QHSM_MODULE='%s'\nexport QHSM_TOKEN='%s'\n",
-        dev->dir, buf_str(&module), DEV_TOKEN_LABEL));
-    TRY(buf_printf(&text, "export QHSM_USER_PIN='%s'\nexport QHSM_SO_PIN='%s'\n", user_pin,
-                   so_pin));
+    AUTO_BUF conf = BUF_INIT;
+    TRY(buf_printf(&conf, "%s/client.conf", dev->dir));
+    TRY(put_export(&text, "QHSM_CONF", buf_str(&conf)));
+    TRY(put_export(&text, "QHSM_MODULE", buf_str(&module)));
+    TRY(put_export(&text, "QHSM_TOKEN", DEV_TOKEN_LABEL));
+    TRY(put_export(&text, "QHSM_USER_PIN", user_pin));
+    TRY(put_export(&text, "QHSM_SO_PIN", so_pin));
     TRY(buf_printf(&path, "%s/env", dev->dir));
     return dev_file_write(buf_str(&path), 0600, buf_bytes(&text));
 }

@@ -157,6 +157,57 @@ code 6 'UNAVAILABLE' "$QHSM" status
 "$QHSM" dev up --dir "$cluster"
 "$QHSM" key list --label in-ec --pin-file "$work/pin" | grep -q in-ec
 
+step "a directory with any name, whose mode stays"
+odd="$work/it's a ?; dir"
+mkdir -m 0750 "$odd"
+"$QHSM" dev up --dir "$odd" >/dev/null
+[ "$(stat -c %a "$odd")" = 750 ]
+(. "$odd/env"; "$QHSM" status >/dev/null; [ "$QHSM_CONF" = "$odd/client.conf" ])
+
+step "a dev up that was killed in the middle"
+rm "$odd/cluster"
+pid=$(cat "$odd/zone-a/qhsmd.pid")
+"$QHSM" dev up --dir "$odd" >/dev/null
+! grep -qs '^State:.[^ZX]' "/proc/$pid/status" || fail "the daemon of the half-made cluster runs on"
+(. "$odd/env"; "$QHSM" token list | grep -q "$QHSM_TOKEN")
+rm "$odd/cluster"
+"$QHSM" dev down --dir "$odd" --purge
+[ ! -e "$odd" ]
+mkdir "$odd"
+code 3 'NOT_FOUND' "$QHSM" dev down --dir "$odd" --purge
+rmdir "$odd"
+
+step "two at once in one directory"
+"$QHSM" dev up --dir "$odd" >/dev/null &
+"$QHSM" dev up --dir "$odd" >/dev/null
+wait $!
+(. "$odd/env"; echo "$QHSM_USER_PIN" >"$work/odd.pin"; "$QHSM" key list --pin-file "$work/odd.pin" >/dev/null)
+"$QHSM" dev down --dir "$odd" --purge
+
+step "standard output that takes nothing"
+full() { "$@" >/dev/full; }
+code 6 'standard output' full "$QHSM" token list
+code 6 'standard output' full "$QHSM" mechanism list -o json
+code 6 'standard output' full "$QHSM" --help
+
+step "an interrupted PIN prompt"
+python3 - "$QHSM" <<'END'
+import os, pty, sys, termios, time
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], [sys.argv[1], "key", "list"])
+echo = lambda: bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+shown = b""
+while not shown.endswith(b": "):
+    shown += os.read(fd, 100)
+while echo():
+    time.sleep(0.01)
+os.write(fd, b"\x03")
+status = os.waitpid(pid, 0)[1]
+assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == 2, status
+assert echo(), "the terminal is left without echo"
+END
+
 step "bench and mechanisms"
 "$QHSM" mechanism list AES_GCM | grep -q CKM_AES_GCM
 "$QHSM" bench --seconds 0.05 --threads 2 --cases 'p256-sign,find-*,session' -o json | json 'len(d)' | grep -qx 8
