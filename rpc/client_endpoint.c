@@ -163,20 +163,23 @@ static int await_connect(int fd, instant deadline)
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : errno;
 }
 
-/* 0 or an errno. A blocking connect() obeys SO_SNDTIMEO, on Unix sockets with a full backlog too.
- */
+/* 0 or an errno. A blocking connect() obeys SO_SNDTIMEO, on Unix sockets with a full backlog too;
+ * there a signal ends it, and it is begun again. */
 static int connect_within(int fd, const struct sockaddr *address, socklen_t len, instant deadline)
 {
-    instant left = deadline - clock_now();
-    if (left <= 0)
-        return ETIMEDOUT;
-    if (!set_timeout(fd, SO_SNDTIMEO, left))
-        return errno;
-    if (connect(fd, address, len) == 0)
-        return 0;
-    if (errno == EINTR)
-        return await_connect(fd, deadline);
-    return errno == EINPROGRESS || errno == EAGAIN ? ETIMEDOUT : errno;
+    for (;;) {
+        instant left = deadline - clock_now();
+        if (left <= 0)
+            return ETIMEDOUT;
+        if (!set_timeout(fd, SO_SNDTIMEO, left))
+            return errno;
+        if (connect(fd, address, len) == 0)
+            return 0;
+        if (errno != EINTR)
+            return errno == EINPROGRESS || errno == EAGAIN ? ETIMEDOUT : errno;
+        if (address->sa_family != AF_UNIX)
+            return await_connect(fd, deadline);
+    }
 }
 
 static int open_address(const struct sockaddr *address, socklen_t len,
@@ -215,8 +218,17 @@ static enum rc connect_tcp(const struct endpoint *endpoint, const struct endpoin
     if (failed != 0)
         return rc_fail(RC_UNAVAILABLE, "%s", gai_strerror(failed));
     int error = EADDRNOTAVAIL;
-    for (const struct addrinfo *one = found; one != NULL && error != 0; one = one->ai_next)
-        error = open_address(one->ai_addr, one->ai_addrlen, options, out_fd);
+    instant left = 0;
+    for (const struct addrinfo *one = found; one != NULL; one = one->ai_next)
+        left++;
+    /* Each address has its share of the time, so that a dead one does not use up that of the rest.
+     */
+    for (const struct addrinfo *one = found; one != NULL && error != 0; one = one->ai_next) {
+        struct endpoint_options share = *options;
+        instant now = clock_now();
+        share.deadline = now + (options->deadline - now) / left--;
+        error = open_address(one->ai_addr, one->ai_addrlen, &share, out_fd);
+    }
     freeaddrinfo(found);
     return error == 0 ? RC_OK : rc_fail(RC_UNAVAILABLE, "%s", strerrordesc_np(error));
 }
