@@ -70,14 +70,22 @@ static size_t width_of(const char *text)
     return width;
 }
 
+/* A label may be anybody's: what it says must not steer the terminal. */
+static void print_text(const char *text)
+{
+    for (; *text != 0; text++)
+        (void)putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
+}
+
 static void print_padded(const char *text, size_t width, bool right, bool last)
 {
     size_t have = width_of(text);
     int pad = have < width ? (int)(width - have) : 0;
     if (right)
-        printf("%*s%s", pad, "", text);
-    else
-        printf("%s%*s", text, last ? 0 : pad, "");
+        printf("%*s", pad, "");
+    print_text(text);
+    if (!right && !last)
+        printf("%*s", pad, "");
     printf("%s", last ? "\n" : "  ");
 }
 
@@ -179,7 +187,8 @@ enum rc table_print_object(const struct table *table, bool json)
             width = width_of(table->columns[c].title);
     for (size_t c = 0; c < table->column_count; c++) {
         print_padded(table->columns[c].title, width, false, false);
-        printf("%s\n", table->cells[c]);
+        print_text(table->cells[c]);
+        printf("\n");
     }
     return fflush(stdout) == 0 ? RC_OK : rc_fail(RC_IO, "standard output");
 }

@@ -73,6 +73,9 @@ done
 code 2 'known are' "$QHSM" key generate ec:P-192 --pin-file "$work/pin"
 code 8 '' "$QHSM" key generate rsa:1024 --pin-file "$work/pin"
 
+"$QHSM" key generate aes:128 --label $'red\e[31m' --pin-file "$work/pin" >/dev/null
+! "$QHSM" key list --pin-file "$work/pin" | grep -q $'\e' || fail "a label steers the terminal"
+
 step "import, show, destroy"
 openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$work/rsa.key" 2>/dev/null
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out "$work/ec.key"
