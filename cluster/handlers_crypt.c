@@ -90,6 +90,8 @@ enum rc handlers_crypt_update(struct call *call)
     TRY(check_data(in->data));
     TRY(operations_take(operations, call->caller.application, in->number, &operation));
     enum rc rc = operation_update(operation, handlers_bytes(in->data), &call->data);
+    if (rc == RC_OK)
+        rc = operations_weigh(operations, call->caller.application, in->number);
     operations_return(operations, call->caller.application, in->number, rc == RC_OK,
                       clock_steady_ms());
     TRY(rc);

@@ -16,6 +16,7 @@ struct entry {
     uint64_t number;
     struct operation *operation;
     uint64_t used_ms;
+    size_t held;
     bool of_login;
     bool busy;
     bool doomed; /* to be freed when it comes back */
@@ -29,7 +30,9 @@ struct shard {
 struct operations {
     size_t per_application;
     size_t total;
+    size_t held_max;
     _Atomic size_t count;
+    _Atomic size_t held;
     _Atomic uint64_t next_number;
     struct shard shards[SHARDS];
 };
@@ -49,6 +52,7 @@ static bool is_of(const struct entry *entry, const uint8_t application[16])
 static void entry_free(struct operations *all, struct entry *entry)
 {
     operation_free(entry->operation);
+    atomic_fetch_sub(&all->held, entry->held);
     free(entry);
     atomic_fetch_sub(&all->count, 1);
 }
@@ -66,13 +70,15 @@ static struct entry **drop(struct operations *all, struct entry **link)
     return link;
 }
 
-enum rc operations_new(size_t per_application, size_t total, struct operations **out)
+enum rc operations_new(size_t per_application, size_t total, size_t held_max,
+                       struct operations **out)
 {
     struct operations *all = calloc(1, sizeof *all);
     if (all == NULL)
         return RC_NO_MEMORY;
     all->per_application = per_application;
     all->total = total;
+    all->held_max = held_max;
     atomic_init(&all->next_number, 1);
     for (unsigned i = 0; i < SHARDS; i++)
         (void)pthread_mutex_init(&all->shards[i].lock, NULL);
@@ -93,6 +99,14 @@ void operations_free(struct operations *all)
         (void)pthread_mutex_destroy(&all->shards[i].lock);
     }
     free(all);
+}
+
+static enum rc check_held(struct operations *all)
+{
+    if (atomic_load(&all->held) > all->held_max)
+        return rc_fail(RC_LIMIT, "operations on this HSM hold more than %zu bytes back",
+                       all->held_max);
+    return RC_OK;
 }
 
 static enum rc check_room(struct operations *all, const struct shard *shard,
@@ -119,9 +133,13 @@ enum rc operations_add(struct operations *all, const uint8_t application[16], bo
     entry->operation = operation;
     entry->of_login = of_login;
     entry->used_ms = now_ms;
+    entry->held = operation_held(operation);
+    atomic_fetch_add(&all->held, entry->held);
     struct shard *shard = shard_of(all, application);
     (void)pthread_mutex_lock(&shard->lock);
     enum rc rc = check_room(all, shard, application);
+    if (rc == RC_OK && entry->held > 0)
+        rc = check_held(all);
     if (rc == RC_OK) {
         entry->number = atomic_fetch_add(&all->next_number, 1);
         *out_number = entry->number;
@@ -130,8 +148,10 @@ enum rc operations_add(struct operations *all, const uint8_t application[16], bo
         atomic_fetch_add(&all->count, 1);
     }
     (void)pthread_mutex_unlock(&shard->lock);
-    if (rc != RC_OK)
+    if (rc != RC_OK) {
+        atomic_fetch_sub(&all->held, entry->held);
         free(entry);
+    }
     return rc;
 }
 
@@ -161,6 +181,23 @@ enum rc operations_take(struct operations *all, const uint8_t application[16], u
     }
     (void)pthread_mutex_unlock(&shard->lock);
     return rc;
+}
+
+enum rc operations_weigh(struct operations *all, const uint8_t application[16], uint64_t number)
+{
+    struct shard *shard = shard_of(all, application);
+    size_t before = 0;
+    size_t now = 0;
+    (void)pthread_mutex_lock(&shard->lock);
+    struct entry *entry = *find(shard, application, number);
+    if (entry != NULL) {
+        before = entry->held;
+        now = operation_held(entry->operation);
+        entry->held = now;
+        atomic_fetch_add(&all->held, now - before);
+    }
+    (void)pthread_mutex_unlock(&shard->lock);
+    return now > before ? check_held(all) : RC_OK;
 }
 
 void operations_return(struct operations *all, const uint8_t application[16], uint64_t number,

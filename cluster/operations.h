@@ -10,8 +10,10 @@
 
 struct operations;
 
-/* At most per_application for one application, total in all. */
-enum rc operations_new(size_t per_application, size_t total, struct operations **out);
+/* At most per_application for one application, total in all; together they hold at most `held_max`
+ * bytes of data back. */
+enum rc operations_new(size_t per_application, size_t total, size_t held_max,
+                       struct operations **out);
 void operations_free(struct operations *all);
 
 /* Takes the operation. RC_LIMIT leaves it with the caller. `of_login`: begun with a login. Any
@@ -22,6 +24,9 @@ enum rc operations_add(struct operations *all, const uint8_t application[16], bo
  * use by another request. */
 enum rc operations_take(struct operations *all, const uint8_t application[16], uint64_t number,
                         struct operation **out);
+/* Takes note of what the borrowed operation holds now. RC_LIMIT when all together
+ * hold too much: it is to be given up. */
+enum rc operations_weigh(struct operations *all, const uint8_t application[16], uint64_t number);
 /* Back after a part, or (`keep` false) done with: freed. */
 void operations_return(struct operations *all, const uint8_t application[16], uint64_t number,
                        bool keep, uint64_t now_ms);

@@ -19,6 +19,7 @@
 
 #define OPERATIONS_PER_APPLICATION 256U
 #define OPERATIONS_TOTAL           16384U
+#define OPERATIONS_HELD_MAX        ((size_t)256 * 1024 * 1024)
 #define DRAIN_MS                   5000U
 #define DRAIN_STEP_NS              (5L * 1000 * 1000)
 
@@ -109,7 +110,8 @@ static enum rc start_workers(struct server *server)
 {
     struct service *service = &server->service;
     unsigned workers = (unsigned)service->config->workers;
-    TRY(operations_new(OPERATIONS_PER_APPLICATION, OPERATIONS_TOTAL, &service->operations));
+    TRY(operations_new(OPERATIONS_PER_APPLICATION, OPERATIONS_TOTAL, OPERATIONS_HELD_MAX,
+                       &service->operations));
     TRY(login_gate_new(&service->gate));
     TRY(pool_new((unsigned)service->config->pool_threads, workers, &service->pool));
     for (unsigned i = 0; i < workers; i++) {

@@ -38,6 +38,8 @@ enum rc operation_final(struct operation *operation, struct bytes data, struct b
                         struct buf *out);
 /* Keeps the key's object (new reference) until operation_free(), so that the key lives as long. */
 void operation_hold(struct operation *operation, struct object *object);
+/* Memory that its data and parameter take while they wait for its end. */
+size_t operation_held(const struct operation *operation);
 void operation_free(struct operation *operation);
 
 /* Key making. `wanted` is the caller's template (CKA_VALUE_LEN, CKA_MODULUS_BITS, CKA_EC_PARAMS,

@@ -41,13 +41,16 @@ enum rc mech_gather_begin(const struct mech_call *call, const struct gather_kind
     operation->state_free = gather_free;
     *out = gather;
     TRY(keep_params(gather));
+    operation->held_len = gather->params.cap;
     return mech_aes_new(secret_expose(&operation->key->value), &kind->setup, &gather->context);
 }
 
 enum rc mech_gather_update(struct operation *operation, struct bytes data)
 {
     struct gather *gather = operation->state;
-    return buf_append(&gather->data, data);
+    TRY(buf_append(&gather->data, data));
+    operation->held_len = gather->params.cap + gather->data.cap;
+    return RC_OK;
 }
 
 enum rc mech_gather_final(struct operation *operation, struct bytes data, struct buf *out)

@@ -27,7 +27,8 @@ struct operation {
     struct key *key;     /* borrowed of the object held, or of whoever called operation_begin() */
     struct object *held; /* NULL, or a reference */
     size_t hold_max;
-    bool over; /* after final or an error nothing more may come */
+    size_t held_len; /* memory of what it has gathered */
+    bool over;       /* after final or an error nothing more may come */
     void *state;
     void (*state_free)(void *state); /* NULL when there is none */
 };

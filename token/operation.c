@@ -67,6 +67,11 @@ void operation_hold(struct operation *operation, struct object *object)
     operation->held = object_ref(object);
 }
 
+size_t operation_held(const struct operation *operation)
+{
+    return operation->held_len;
+}
+
 void operation_free(struct operation *operation)
 {
     if (operation == NULL)

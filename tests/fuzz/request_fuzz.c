@@ -107,7 +107,7 @@ static void renew(void)
     must(secret_alloc(&master, MASTER_KEY_LEN));
     must(hsm_new(&master, cluster, 1, &service.hsm));
     secret_clear(&master);
-    must(operations_new(16, 64, &service.operations));
+    must(operations_new(16, 64, 1U << 20, &service.operations));
     make_token();
 }
 

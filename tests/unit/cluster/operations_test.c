@@ -37,7 +37,7 @@ static uint64_t add(struct operations *all, const uint8_t application[16], bool 
 static struct operations *all_new(void)
 {
     struct operations *all = NULL;
-    UNIT_OK(operations_new(3, 5, &all));
+    UNIT_OK(operations_new(3, 5, 100000, &all));
     return all;
 }
 
@@ -126,8 +126,38 @@ static void one_without_parts_expires(void)
     key = NULL;
 }
 
+/* Decryption with GCM holds its output back until the tag is checked. */
+static void what_operations_hold_back_is_limited_in_all(void)
+{
+    static const uint8_t value[32] = {9};
+    static const uint8_t zeros[60000];
+    struct attr_list attrs = {.count = 0};
+    struct operations *all = all_new();
+    struct key *aes = NULL;
+    uint64_t numbers[2] = {0};
+    AUTO_BUF out = BUF_INIT;
+    UNIT_OK(attr_list_add(&attrs, CKA_VALUE, bytes_of(value, sizeof value)));
+    UNIT_OK(key_parse(CKO_SECRET_KEY, CKK_AES, attrs_of(&attrs), &aes));
+    struct mech_call call = {.mech = mechanism_find(CKM_AES_GCM)};
+    call.u.gcm.iv = bytes_of(zeros, 12);
+    call.u.gcm.tag_bits = 128;
+    call.has_param = true;
+    for (size_t i = 0; i < 2; i++) {
+        struct operation *operation = NULL;
+        UNIT_OK(operation_begin(&call, CRYPT_DECRYPT, aes, 100000, &out, &operation));
+        UNIT_OK(operations_add(all, mine, false, operation, 0, &numbers[i]));
+        UNIT_OK(operation_update(operation, bytes_of(zeros, sizeof zeros), &out));
+        UNIT_RC(operations_weigh(all, mine, numbers[i]), i == 0 ? RC_OK : RC_LIMIT);
+    }
+    operations_abort(all, mine, numbers[0]);
+    UNIT_OK(operations_weigh(all, mine, numbers[1]));
+    operations_free(all);
+    key_free(aes);
+}
+
 UNIT_SUITE("operations", UNIT_CASE(an_operation_is_the_applications_own),
            UNIT_CASE(one_request_uses_it_at_a_time),
            UNIT_CASE(one_aborted_in_use_goes_when_it_comes_back),
            UNIT_CASE(the_number_is_bounded_for_one_and_for_all),
-           UNIT_CASE(logout_drops_those_of_a_login), UNIT_CASE(one_without_parts_expires));
+           UNIT_CASE(logout_drops_those_of_a_login), UNIT_CASE(one_without_parts_expires),
+           UNIT_CASE(what_operations_hold_back_is_limited_in_all));
