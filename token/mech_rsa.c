@@ -6,7 +6,9 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 
-#define PARAMS_MAX 6U
+#define PARAMS_MAX 7U
+/* OSSL_ASYM_CIPHER_PARAM_IMPLICIT_REJECTION, which headers before OpenSSL 3.2 do not have. */
+#define IMPLICIT_REJECTION "implicit-rejection"
 
 typedef int (*rsa_init)(EVP_PKEY_CTX *ctx, const OSSL_PARAM params[]);
 typedef int (*rsa_call)(EVP_PKEY_CTX *ctx, unsigned char *out, size_t *out_len,
@@ -41,6 +43,7 @@ static OSSL_PARAM text(const char *name, const char *value)
 static void build_params(const struct rsa_padding_spec *spec, int *salt_len,
                          OSSL_PARAM params[PARAMS_MAX])
 {
+    static unsigned never = 0;
     size_t n = 0;
     const struct digest_info *digest = digest_info(spec->digest), *mgf = digest_info(spec->mgf);
     params[n++] = text(OSSL_SIGNATURE_PARAM_PAD_MODE, padding_names[spec->padding]);
@@ -53,6 +56,11 @@ static void build_params(const struct rsa_padding_spec *spec, int *salt_len,
     if (spec->label.len > 0)
         params[n++] = OSSL_PARAM_construct_octet_string(
             OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL, (void *)(uintptr_t)spec->label.ptr, spec->label.len);
+    /* PKCS#11 wants an error for bad padding, not CKR_OK with made-up bytes, which libcrypto gives
+     * from 3.2 on (and which would be unwrapped to a key). The strict policy refuses this padding
+     * altogether: docs/security.md. */
+    if (spec->padding == RSA_PAD_PKCS1)
+        params[n++] = OSSL_PARAM_construct_uint(IMPLICIT_REJECTION, &never);
     params[n] = OSSL_PARAM_construct_end();
 }
 
