@@ -74,6 +74,30 @@ static void empty_token(struct state *state, struct token_entry *entry, const st
     change_token(state, entry, &row);
 }
 
+static enum rc may_try(const struct user_row *user, uint32_t tries_max, uint64_t expected_version)
+{
+    if (tries_max != 0 && user->tries >= tries_max)
+        return RC_PIN_LOCKED;
+    if (user->disabled)
+        return RC_USER_DISABLED;
+    return user->version == expected_version ? RC_OK : RC_CONFLICT;
+}
+
+/* Initialising again by the SO's PIN names the SO whose PIN it was; an administrator names nobody.
+ */
+static enum rc may_empty(const struct state *state, const struct token_entry *entry,
+                         const struct effect *effect)
+{
+    if (strcmp(entry->row.serial, effect->serial) != 0)
+        return RC_CONFLICT;
+    if (effect->user.id == 0)
+        return RC_OK;
+    const struct user_row *so = tables_user_by_id(&state->content.tables, effect->user.id);
+    if (so == NULL || so->token != effect->token)
+        return RC_CONFLICT;
+    return may_try(so, entry->row.policy.pin_tries_max, effect->user.version);
+}
+
 enum rc state_do_token_init(struct state *state, struct effect *effect, struct effect_result *out)
 {
     (void)out;
@@ -81,8 +105,8 @@ enum rc state_do_token_init(struct state *state, struct effect *effect, struct e
     struct token_entry *entry = tables_token(tables, effect->token);
     if (entry == NULL && effect->token != tables->token_count + 1)
         return RC_SLOT_INVALID;
-    if (entry != NULL && strcmp(entry->row.serial, effect->serial) != 0)
-        return RC_CONFLICT;
+    if (entry != NULL)
+        TRY(may_empty(state, entry, effect));
     if (entry == NULL)
         add_token(state, effect);
     else
@@ -141,15 +165,6 @@ enum rc state_do_user_delete(struct state *state, struct effect *effect, struct 
         return RC_NOT_PERMITTED;
     remove_user(state, user);
     return RC_OK;
-}
-
-static enum rc may_try(const struct user_row *user, uint32_t tries_max, uint64_t expected_version)
-{
-    if (tries_max != 0 && user->tries >= tries_max)
-        return RC_PIN_LOCKED;
-    if (user->disabled)
-        return RC_USER_DISABLED;
-    return user->version == expected_version ? RC_OK : RC_CONFLICT;
 }
 
 /* SP 800-63B 5.2.2: wrong tries in a row are limited. */

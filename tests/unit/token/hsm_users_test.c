@@ -121,6 +121,19 @@ static void a_request_number_used_again_hides_no_try(void)
     fixture_close(&fixture);
 }
 
+/* The right PIN was seen before the wrong ones, the effect comes after them: on another HSM. */
+static void a_lock_stops_an_initialisation_that_is_under_way(void)
+{
+    struct mutation made = MUTATION_INIT;
+    fixture_open(&fixture);
+    enum rc rc = hsm_init_token(fixture.hsm, &fixture.nobody, 1, "again",
+                                bytes_of_str(FIXTURE_SO_PIN), &made);
+    for (unsigned i = 0; i < policy_default().pin_tries_max; i++)
+        UNIT_RC(login(CKU_SO, NULL, "wrong pin"), RC_PIN_INCORRECT);
+    UNIT_RC(fixture_done(&fixture, &fixture.nobody, rc, &made, NULL), RC_PIN_LOCKED);
+    fixture_close(&fixture);
+}
+
 static void InitPIN_unlocks(void)
 {
     fixture_open(&fixture);
@@ -452,7 +465,8 @@ UNIT_SUITE("token/hsm_users", UNIT_CASE(a_policy_that_was_read_before_another_ch
            UNIT_CASE(a_wrong_PIN_is_counted_before_it_is_answered),
            UNIT_CASE(a_right_PIN_is_an_effect_too),
            UNIT_CASE(ten_wrong_PINs_lock_the_user_and_void_the_tickets),
-           UNIT_CASE(a_request_number_used_again_hides_no_try), UNIT_CASE(InitPIN_unlocks),
+           UNIT_CASE(a_request_number_used_again_hides_no_try),
+           UNIT_CASE(a_lock_stops_an_initialisation_that_is_under_way), UNIT_CASE(InitPIN_unlocks),
            UNIT_CASE(a_named_user_logs_in_by_grammar_and_by_name),
            UNIT_CASE(a_user_without_PIN_is_not_initialized),
            UNIT_CASE(a_user_changes_the_own_PIN_with_and_without_login),
