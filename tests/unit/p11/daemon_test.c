@@ -497,6 +497,79 @@ static void attributes_are_filled_as_far_as_they_can_be(void)
     end();
 }
 
+static CK_RV encrypt_and_decrypt(CK_MECHANISM *mechanism, CK_OBJECT_HANDLE key, bool encrypts,
+                                 CK_ULONG len)
+{
+    CK_BYTE in[256] = {0};
+    CK_BYTE out[512];
+    CK_ULONG out_len = sizeof out;
+    CK_RV rv = encrypts ? p11->C_EncryptInit(session, mechanism, key)
+                        : p11->C_DecryptInit(session, mechanism, key);
+    if (rv != CKR_OK)
+        return rv;
+    return encrypts ? p11->C_Encrypt(session, in, len, out, &out_len)
+                    : p11->C_Decrypt(session, in, len, out, &out_len);
+}
+
+static void each_bad_input_has_its_own_code(void)
+{
+    begin();
+    CK_OBJECT_HANDLE aes = make_secret(CKM_AES_KEY_GEN, &no, "codes");
+    CK_OBJECT_HANDLE public = 0;
+    CK_OBJECT_HANDLE ec = make_ec(&no, &no, &public);
+    CK_OBJECT_CLASS class = CKO_SECRET_KEY;
+    CK_KEY_TYPE type = CKK_AES;
+    CK_BYTE value[16] = {1};
+    CK_ATTRIBUTE items[] = {{CKA_CLASS, &class, sizeof class},
+                            {CKA_KEY_TYPE, &type, sizeof type},
+                            {CKA_VALUE, value, 15}};
+    CK_OBJECT_HANDLE made = 0;
+    CU_ASSERT_EQUAL(p11->C_CreateObject(session, items, 3, &made), CKR_ATTRIBUTE_VALUE_INVALID);
+    CK_MECHANISM rsa = {.mechanism = CKM_RSA_PKCS};
+    CU_ASSERT_EQUAL(p11->C_SignInit(session, &rsa, ec), CKR_KEY_TYPE_INCONSISTENT);
+    CU_ASSERT_EQUAL(p11->C_SignInit(session, &rsa, 0x7FFFFFFF), CKR_KEY_HANDLE_INVALID);
+    CU_ASSERT_EQUAL(p11->C_DestroyObject(session, 0x7FFFFFFF), CKR_OBJECT_HANDLE_INVALID);
+    CK_MECHANISM cbc = {CKM_AES_CBC, value, 15};
+    CU_ASSERT_EQUAL(encrypt_and_decrypt(&cbc, aes, true, 16), CKR_MECHANISM_PARAM_INVALID);
+    cbc.ulParameterLen = 16;
+    CU_ASSERT_EQUAL(encrypt_and_decrypt(&cbc, aes, true, 15), CKR_DATA_LEN_RANGE);
+    CU_ASSERT_EQUAL(encrypt_and_decrypt(&cbc, aes, false, 15), CKR_ENCRYPTED_DATA_LEN_RANGE);
+    cbc.mechanism = CKM_AES_CBC_PAD;
+    CU_ASSERT_EQUAL(encrypt_and_decrypt(&cbc, aes, false, 16), CKR_ENCRYPTED_DATA_INVALID);
+    CK_ULONG bits = 2048;
+    CK_ATTRIBUTE size[] = {{CKA_MODULUS_BITS, &bits, sizeof bits}, {CKA_ENCRYPT, &yes, 1}};
+    CK_MECHANISM generate = {.mechanism = CKM_RSA_PKCS_KEY_PAIR_GEN};
+    OK(p11->C_GenerateKeyPair(session, &generate, size, 2, NULL, 0, &public, &made));
+    CU_ASSERT_EQUAL(encrypt_and_decrypt(&rsa, public, true, 246), CKR_DATA_LEN_RANGE);
+    end();
+}
+
+static void what_clients_ask_of_a_private_key_is_there(void)
+{
+    begin();
+    CK_OBJECT_HANDLE public = 0;
+    CK_OBJECT_HANDLE private = make_ec(&no, &no, &public);
+    CK_BYTE info[200];
+    CK_BYTE unique[64];
+    CK_BBOOL always = CK_TRUE;
+    CK_ATTRIBUTE items[] = {{CKA_PUBLIC_KEY_INFO, info, sizeof info},
+                            {CKA_UNIQUE_ID, unique, sizeof unique},
+                            {CKA_ALWAYS_AUTHENTICATE, &always, sizeof always}};
+    OK(p11->C_GetAttributeValue(session, private, items, 3));
+    CU_ASSERT_EQUAL(items[0].ulValueLen, 91); /* RFC 5480: a P-256 key's SubjectPublicKeyInfo */
+    CU_ASSERT(items[1].ulValueLen > 0);
+    CU_ASSERT_EQUAL(always, CK_FALSE);
+    CK_OBJECT_CLASS class = CKO_PROFILE;
+    CK_ATTRIBUTE wanted = {CKA_CLASS, &class, sizeof class};
+    CK_OBJECT_HANDLE profile = 0;
+    CK_ULONG count = 0;
+    OK(p11->C_FindObjectsInit(session, &wanted, 1));
+    OK(p11->C_FindObjects(session, &profile, 1, &count));
+    OK(p11->C_FindObjectsFinal(session));
+    CU_ASSERT_EQUAL(count, 1);
+    end();
+}
+
 UNIT_SUITE("p11/daemon", UNIT_CASE(long_data_goes_through_every_cipher_in_one_call_and_in_parts),
            UNIT_CASE(long_message_has_one_mac_however_it_comes),
            UNIT_CASE(session_objects_and_login_survive_a_killed_daemon),
@@ -508,4 +581,6 @@ UNIT_SUITE("p11/daemon", UNIT_CASE(long_data_goes_through_every_cipher_in_one_ca
            UNIT_CASE(named_user_logs_in_by_both_ways),
            UNIT_CASE(changed_object_is_seen_by_the_next_use),
            UNIT_CASE(iv_made_by_the_hsm_is_written_back),
-           UNIT_CASE(attributes_are_filled_as_far_as_they_can_be));
+           UNIT_CASE(attributes_are_filled_as_far_as_they_can_be),
+           UNIT_CASE(each_bad_input_has_its_own_code),
+           UNIT_CASE(what_clients_ask_of_a_private_key_is_there));
