@@ -247,6 +247,14 @@ static bool is_local_trouble(enum rc rc)
            rc == RC_DEADLINE;
 }
 
+/* Another mutation may be asked again as often as time allows, since its number tells that it is
+ * the same; but each login counts as a try of the PIN. */
+static bool may_ask_again(struct call *call)
+{
+    bool counts = call->request->body_case == QHSM__REQUEST__BODY_LOGIN;
+    return (!counts || ++call->breaks < BREAKS_MAX) && pause_for(call, UNKNOWN_PAUSE_MS);
+}
+
 /* Looks at an answer: is it the call's result, or is there more to try? */
 static enum rc judge(struct call *call, unsigned endpoint, bool *out_again)
 {
@@ -256,7 +264,7 @@ static enum rc judge(struct call *call, unsigned endpoint, bool *out_again)
     if (rc == RC_OK || call->repeat == RPC_REPEAT_NEVER)
         return RC_OK;
     if (rc == RC_OUTCOME_UNKNOWN && call->request->sequence != 0) {
-        *out_again = pause_for(call, UNKNOWN_PAUSE_MS);
+        *out_again = may_ask_again(call);
     } else if (is_local_trouble(rc) && call->wish.node == 0 && pool->endpoint_count > 1) {
         endpoint_failed(call, endpoint, rc_fail(rc, "%s", response->detail));
         rpc_reply_clear(call->client, &call->refusal);

@@ -266,6 +266,24 @@ static void *decide_soon(void *data)
     return NULL;
 }
 
+/* The daemon counts each of them: one wrong PIN must not lock a user. */
+static void login_is_not_asked_again_and_again(void)
+{
+    begin_alone();
+    client.config.call_timeout_ms = 3000;
+    first.answer_rc = RC_OUTCOME_UNKNOWN;
+    Qhsm__LoginRequest login = QHSM__LOGIN_REQUEST__INIT;
+    Qhsm__Request request = QHSM__REQUEST__INIT;
+    request.sequence = rpc_sequence(client.rpc);
+    request.body_case = QHSM__REQUEST__BODY_LOGIN;
+    request.login = &login;
+    struct rpc_reply reply;
+    UNIT_RC(rpc_call(client.rpc, &request, RPC_REPEAT_SAFE, &reply), RC_OUTCOME_UNKNOWN);
+    rpc_reply_clear(client.rpc, &reply);
+    CU_ASSERT(first.served <= 4);
+    end_alone();
+}
+
 static void unknown_outcome_is_asked_again_under_the_same_sequence(void)
 {
     begin_alone();
@@ -340,7 +358,7 @@ UNIT_SUITE("client_failover", UNIT_CASE(idle_connection_that_went_stale_is_repla
            UNIT_CASE(all_endpoints_and_their_reasons_are_named),
            UNIT_CASE(trouble_of_one_daemon_sends_the_call_to_the_next),
            UNIT_CASE(trouble_of_all_daemons_is_told_with_their_own_code),
-           UNIT_CASE(refusal_by_law_is_final),
+           UNIT_CASE(refusal_by_law_is_final), UNIT_CASE(login_is_not_asked_again_and_again),
            UNIT_CASE(unknown_outcome_is_asked_again_under_the_same_sequence),
            UNIT_CASE(pinned_call_stays_with_its_daemon),
            UNIT_CASE(pinned_call_finds_a_daemon_it_never_met),
