@@ -37,7 +37,7 @@ static const struct argp_option up_argp[] = {
     {0}};
 static const struct argp_option down_argp[] = {
     DIR_OPTION,
-    {"purge", OPTION_PURGE, NULL, 0, "Also delete the directory, with all keys in it", 0},
+    {"purge", OPTION_PURGE, NULL, 0, "Also delete what dev up made, with all keys in it", 0},
     {0}};
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -221,6 +221,25 @@ static bool is_half_made(const struct dev *dev)
            access(buf_str(&path), F_OK) == 0;
 }
 
+/* Only what dev up made: the directory may be one that holds other things too, and then it stays.
+ */
+static enum rc purge(const struct dev *dev)
+{
+    static const char *const files[] = {"ca.pem",      "ca.key",     "admin.pem",
+                                        "admin.key",   "client.pem", "client.key",
+                                        "client.conf", "env",        "cluster"};
+    TRY(sweep(dev));
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        AUTO_BUF path = BUF_INIT;
+        TRY(buf_printf(&path, "%s/%s", dev->dir, files[i]));
+        if (unlink(buf_str(&path)) != 0 && errno != ENOENT)
+            return rc_fail(RC_IO, "%s: %s", buf_str(&path), strerror(errno));
+    }
+    if (rmdir(dev->dir) != 0 && errno != ENOTEMPTY && errno != EEXIST && errno != EBUSY)
+        return rc_fail(RC_IO, "%s: %s", dev->dir, strerror(errno));
+    return RC_OK;
+}
+
 static enum rc dev_down(struct cli *cli)
 {
     (void)cli;
@@ -233,9 +252,7 @@ static enum rc dev_down(struct cli *cli)
     if (is_new && !is_half_made(&dev))
         return rc_fail(RC_NOT_FOUND, "%s holds no development cluster", dev.dir);
     TRY(stop_all(&dev));
-    if (options.is_purge && nftw(dev.dir, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
-        return rc_fail(RC_IO, "%s: %s", dev.dir, strerror(errno));
-    return RC_OK;
+    return options.is_purge ? purge(&dev) : RC_OK;
 }
 
 static const char up_text[] =

@@ -155,6 +155,11 @@ step "two clusters side by side, stop and start"
 (. "$work/other/env"; echo "$QHSM_USER_PIN" >"$work/other.pin"; [ "$("$QHSM" key list --pin-file "$work/other.pin" -o json | json 'len(d)')" = 0 ])
 "$QHSM" dev down --dir "$work/other" --purge
 [ ! -e "$work/other" ]
+mkdir "$work/shared"
+echo mine >"$work/shared/notes"
+"$QHSM" dev up --dir "$work/shared"
+"$QHSM" dev down --dir "$work/shared" --purge
+[ "$(ls "$work/shared")" = notes ] || fail "purge took what is not the cluster's"
 "$QHSM" dev down --dir "$cluster"
 code 6 'UNAVAILABLE' "$QHSM" status
 "$QHSM" dev up --dir "$cluster"
