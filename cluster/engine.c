@@ -76,6 +76,10 @@ static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void *
     size_t count = 0;
     enum rc rc =
         entry_open(consensus->keys, &place, bytes_of(buf->base, buf->len), &plain, effects, &count);
+    if (rc == RC_NO_MEMORY) {
+        log_error("out_of_memory", "where=apply next=\"raise the memory limit; nothing is lost\"");
+        abort();
+    }
     if (rc != RC_OK)
         engine_quarantine(consensus, rc_detail());
     uint64_t first = state_applied(consensus->state) + 1;
