@@ -104,8 +104,10 @@ static error_t parse_contender(int key, char *arg, struct argp_state *state)
 {
     struct bench_contender *last =
         options.count == 0 ? NULL : &options.contenders[options.count - 1];
-    if (last == NULL)
+    if (last == NULL) {
         argp_error(state, "%s comes after the --module that it belongs to", arg);
+        return EINVAL;
+    }
     switch (key) {
     case OPTION_NAME:
         copy_text(state, last->name, sizeof last->name, arg);

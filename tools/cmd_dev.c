@@ -103,11 +103,14 @@ static enum rc identity(struct dev *dev, bool *out_is_new)
     if (rc == RC_NOT_FOUND)
         return new_cluster_id(dev->cluster);
     TRY(rc);
-    unsigned zones = 0;
-    if (sscanf(buf_str(&text), "%36s %u", dev->cluster, &zones) != 2 || zones == 0 ||
-        zones > ZONES_MAX)
+    const char *words = buf_str(&text); /* the UUID, the number of zones */
+    size_t id_len = strcspn(words, " ");
+    unsigned long zones = strtoul(words + id_len, NULL, 10);
+    if (id_len != sizeof dev->cluster - 1 || zones == 0 || zones > ZONES_MAX)
         return rc_fail(RC_CONFIG, "%s is not of a development cluster", buf_str(&path));
-    dev->zones = zones;
+    memcpy(dev->cluster, words, id_len);
+    dev->cluster[id_len] = 0;
+    dev->zones = (unsigned)zones;
     return RC_OK;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qhsm key list | show | generate | import | destroy */
+#include <ctype.h>
 #include <stdlib.h>
 
 #include "common/attribute.h"
@@ -66,10 +67,10 @@ static enum rc parse_hex(const char *hex, struct buf *out)
 {
     size_t len = strlen(hex);
     for (size_t i = 0; i < len; i += 2) {
-        char pair[3] = {hex[i], i + 1 < len ? hex[i + 1] : 0, 0};
+        char pair[3] = {hex[i], hex[i + 1], 0};
         char *end = NULL;
         unsigned long byte = strtoul(pair, &end, 16);
-        if (pair[1] == 0 || *end != 0)
+        if (!isxdigit((unsigned char)pair[0]) || pair[1] == 0 || *end != 0)
             return rc_fail(RC_BAD_ARGUMENT, "--id wants pairs of hex digits, not %s", hex);
         TRY(buf_put_u8(out, (uint8_t)byte));
     }
