@@ -5,9 +5,8 @@
 
 #include <inttypes.h>
 
-#define ENTRY_FORMAT     0x31454851U /* "QHE1" */
-#define ENTRY_HEADER_LEN (4U + 16U + 8U + 8U + 4U)
-#define ENTRY_ALIGN      8U
+#define ENTRY_FORMAT 0x31454851U /* "QHE1" */
+#define ENTRY_ALIGN  8U
 
 static enum rc put_header(struct buf *out, const struct entry_place *place, size_t count)
 {
@@ -60,6 +59,15 @@ static enum rc check_header(struct reader *in, struct entry_place *place, uint32
         return rc_fail(RC_TAMPERED, "entry stamped with index %" PRIu64 " comes at %" PRIu64, index,
                        place->index);
     return RC_OK;
+}
+
+enum rc entry_peek(struct bytes head, const uint8_t cluster[16], uint64_t index)
+{
+    struct entry_place place = {.index = index};
+    memcpy(place.cluster, cluster, sizeof place.cluster);
+    struct reader in = reader_of(bytes_slice(head, 0, ENTRY_HEADER_LEN));
+    uint32_t count = 0;
+    return check_header(&in, &place, &count);
 }
 
 enum rc entry_open(const struct seal_keys *keys, struct entry_place *place, struct bytes entry,

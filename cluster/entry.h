@@ -11,6 +11,7 @@
 
 #define ENTRY_LEN_MAX      ((size_t)256 * 1024) /* above it the engine stalls its heartbeats */
 #define ENTRY_EFFECTS_MAX  64U
+#define ENTRY_HEADER_LEN   (4U + 16U + 8U + 8U + 4U)
 #define ENTRY_OVERHEAD_MAX 128U /* header, seal and padding */
 
 struct entry_place {
@@ -23,6 +24,10 @@ struct entry_place {
  */
 enum rc entry_encode(const struct seal_keys *keys, const struct entry_place *place,
                      const struct bytes *effects, size_t count, struct buf *out);
+
+/* Does the beginning of an entry (ENTRY_HEADER_LEN bytes) look like one that was made for this
+ * cluster and index? Without its seal: for messages of peers. RC_TAMPERED. */
+enum rc entry_peek(struct bytes head, const uint8_t cluster[16], uint64_t index);
 
 /* Opens an entry that is to be applied at place->index: `effects` are views into `plain`.
  * RC_TAMPERED says what does not fit: format, cluster, index, seal or shape. place->term is set

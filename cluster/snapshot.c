@@ -14,7 +14,9 @@
 #define SNAPSHOT_FORMAT 0x31534851U /* "QHS1" */
 #define HEADER_LEN      (4U + 16U + 8U + 8U)
 #define MAC_LEN         32U
-#define NAME_MAX_LEN    128U
+
+_Static_assert(HEADER_LEN == SNAPSHOT_PEEK_LEN, "what a peer's snapshot begins with");
+#define NAME_MAX_LEN 128U
 
 struct snapshot {
     struct state_snapshot *state;
@@ -96,30 +98,43 @@ void snapshot_free(struct snapshot *snapshot)
     free(snapshot);
 }
 
-enum rc snapshot_restore(const struct seal_keys *keys, struct state *state,
-                         const uint8_t cluster[16], uint64_t index, struct bytes stored)
+enum rc snapshot_peek(struct bytes head, const uint8_t cluster[16], uint64_t index, uint64_t len)
 {
-    struct reader in = reader_of(stored);
+    struct reader in = reader_of(bytes_slice(head, 0, HEADER_LEN));
     uint8_t theirs[16];
-    uint8_t mac[MAC_LEN];
-    uint8_t expected[MAC_LEN];
     uint32_t format = reader_u32(&in);
     reader_copy(&in, theirs, sizeof theirs);
     uint64_t stamped = reader_u64(&in);
-    uint64_t len = reader_u64(&in);
-    reader_copy(&in, mac, sizeof mac);
-    if (!reader_ok(&in) || format != SNAPSHOT_FORMAT)
+    uint64_t rest = reader_u64(&in);
+    if (!reader_done(&in) || format != SNAPSHOT_FORMAT)
         return rc_fail(RC_TAMPERED, "the snapshot at %" PRIu64 " has no known format", index);
-    TRY(header_mac(keys, bytes_slice(stored, 0, HEADER_LEN), expected));
-    if (!bytes_equal(bytes_of(mac, MAC_LEN), bytes_of(expected, MAC_LEN)) ||
-        !bytes_equal(bytes_of(theirs, 16), bytes_of(cluster, 16)))
+    if (!bytes_equal(bytes_of(theirs, 16), bytes_of(cluster, 16)))
         return rc_fail(RC_TAMPERED, "the snapshot at %" PRIu64 " is not of this cluster", index);
-    if (stamped != index || len != in.rest.len)
+    if (stamped != index || len < HEADER_LEN + MAC_LEN || rest != len - HEADER_LEN - MAC_LEN)
         return rc_fail(RC_TAMPERED,
                        "the snapshot at %" PRIu64 " says index %" PRIu64 ", %" PRIu64
-                       " bytes; it has %zu",
-                       index, stamped, len, in.rest.len);
-    return state_restore(state, in.rest);
+                       " bytes; it has %" PRIu64 " with its header",
+                       index, stamped, rest, len);
+    return RC_OK;
+}
+
+enum rc snapshot_check(const struct seal_keys *keys, const uint8_t cluster[16], uint64_t index,
+                       struct bytes stored)
+{
+    uint8_t expected[MAC_LEN];
+    struct bytes header = bytes_slice(stored, 0, HEADER_LEN);
+    TRY(header_mac(keys, header, expected));
+    if (stored.len >= HEADER_LEN + MAC_LEN &&
+        !bytes_equal(bytes_slice(stored, HEADER_LEN, MAC_LEN), bytes_of(expected, MAC_LEN)))
+        return rc_fail(RC_TAMPERED, "the snapshot at %" PRIu64 " is not of this cluster", index);
+    return snapshot_peek(header, cluster, index, stored.len);
+}
+
+enum rc snapshot_restore(const struct seal_keys *keys, struct state *state,
+                         const uint8_t cluster[16], uint64_t index, struct bytes stored)
+{
+    TRY(snapshot_check(keys, cluster, index, stored));
+    return state_restore(state, bytes_slice(stored, HEADER_LEN + MAC_LEN, stored.len));
 }
 
 /* ---- the engine's files: snapshot-TERM-INDEX-TIME and snapshot-TERM-INDEX-TIME.meta */

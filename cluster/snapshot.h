@@ -18,6 +18,15 @@ enum rc snapshot_take(const struct seal_keys *keys, const struct state *state,
 struct raft_buffer *snapshot_buffers(struct snapshot *snapshot, unsigned *out_count);
 void snapshot_free(struct snapshot *snapshot);
 
+#define SNAPSHOT_PEEK_LEN 36U
+/* Does the beginning of a snapshot (SNAPSHOT_PEEK_LEN bytes) look like one of this cluster, of that
+ * index and length? Without its MAC: for messages of peers. RC_TAMPERED. */
+enum rc snapshot_peek(struct bytes head, const uint8_t cluster[16], uint64_t index, uint64_t len);
+
+/* Verifies the header with its MAC, not the content. RC_TAMPERED. */
+enum rc snapshot_check(const struct seal_keys *keys, const uint8_t cluster[16], uint64_t index,
+                       struct bytes stored);
+
 /* Verifies the header against cluster and index, then restores the state. RC_TAMPERED leaves the
  * state as it was. */
 enum rc snapshot_restore(const struct seal_keys *keys, struct state *state,
