@@ -11,8 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG  512
-#define HOST_MAX 256U
+#define BACKLOG 512
 
 /* ---- Unix */
 
@@ -68,23 +67,23 @@ static enum rc bind_unix(const struct server_config *config, int *out)
 
 /* ---- TCP */
 
-/* host:port, [v6]:port or :port. */
-static enum rc split(const char *text, char host[HOST_MAX], const char **port)
+enum rc listener_split(const char *key, const char *text, char host[LISTENER_HOST_MAX],
+                       const char **out_port)
 {
     const char *colon = strrchr(text, ':');
     if (colon == NULL || colon[1] == 0)
-        return rc_fail(RC_CONFIG, "listen_tcp %s: write it as host:port", text);
+        return rc_fail(RC_CONFIG, "%s %s: write it as host:port", key, text);
     const char *start = text;
     size_t len = (size_t)(colon - text);
     if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
         start = text + 1;
         len -= 2;
     }
-    if (len >= HOST_MAX)
-        return rc_fail(RC_CONFIG, "listen_tcp: the host name is too long");
+    if (len >= LISTENER_HOST_MAX)
+        return rc_fail(RC_CONFIG, "%s: the host name is too long", key);
     memcpy(host, start, len);
     host[len] = 0;
-    *port = colon + 1;
+    *out_port = colon + 1;
     return RC_OK;
 }
 
@@ -106,18 +105,18 @@ static int bind_one(const struct addrinfo *info)
     return -1;
 }
 
-static enum rc bind_tcp(const char *text, struct listener_sockets *out)
+enum rc listener_bind_tcp(const char *key, const char *text, struct listener_sockets *out)
 {
-    char host[HOST_MAX];
+    char host[LISTENER_HOST_MAX];
     const char *port = NULL;
-    TRY(split(text, host, &port));
+    TRY(listener_split(key, text, host, &port));
     const struct addrinfo hints = {.ai_family = AF_UNSPEC,
                                    .ai_socktype = SOCK_STREAM,
                                    .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     struct addrinfo *list = NULL;
     int rv = getaddrinfo(host[0] == 0 ? NULL : host, port, &hints, &list);
     if (rv != 0)
-        return rc_fail(RC_CONFIG, "listen_tcp %s: %s", text, gai_strerror(rv));
+        return rc_fail(RC_CONFIG, "%s %s: %s", key, text, gai_strerror(rv));
     int error = 0;
     for (const struct addrinfo *info = list; info != NULL; info = info->ai_next) {
         int fd = out->count < LISTENER_SOCKETS_MAX ? bind_one(info) : -1;
@@ -128,7 +127,7 @@ static enum rc bind_tcp(const char *text, struct listener_sockets *out)
     }
     freeaddrinfo(list);
     if (out->count == 0)
-        return rc_fail(RC_CONFIG, "listen_tcp %s: %s", text, strerror(error));
+        return rc_fail(RC_CONFIG, "%s %s: %s", key, text, strerror(error));
     return RC_OK;
 }
 
@@ -141,7 +140,7 @@ enum rc listener_bind(const struct server_config *config, struct listener_socket
     if (config->listen_unix != NULL)
         rc = bind_unix(config, &out->unix_fd);
     if (rc == RC_OK && config->listen_tcp != NULL)
-        rc = bind_tcp(config->listen_tcp, out);
+        rc = listener_bind_tcp("listen_tcp", config->listen_tcp, out);
     if (rc != RC_OK)
         listener_unbind(config, out);
     return rc;

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A small table under a lock. */
+#include "cluster/peer_trouble.h"
+
+#include <stdio.h>
+
+void peer_notes_init(struct peer_notes *notes)
+{
+    memset(notes, 0, sizeof *notes);
+    (void)pthread_mutex_init(&notes->lock, NULL);
+}
+
+void peer_notes_clear(struct peer_notes *notes)
+{
+    (void)pthread_mutex_destroy(&notes->lock);
+}
+
+static struct peer_note *find(struct peer_notes *notes, uint64_t id)
+{
+    for (size_t i = 0; i < PEER_MEMBERS_MAX; i++)
+        if (notes->notes[i].used && notes->notes[i].id == id)
+            return &notes->notes[i];
+    return NULL;
+}
+
+static struct peer_note *find_or_add(struct peer_notes *notes, uint64_t id)
+{
+    struct peer_note *note = find(notes, id);
+    for (size_t i = 0; note == NULL && i < PEER_MEMBERS_MAX; i++) {
+        if (notes->notes[i].used)
+            continue;
+        note = &notes->notes[i];
+        *note = (struct peer_note){.id = id, .used = true};
+    }
+    return note;
+}
+
+enum rc peer_notes_trouble(struct peer_notes *notes, uint64_t id,
+                           const struct peer_trouble *trouble)
+{
+    (void)pthread_mutex_lock(&notes->lock);
+    struct peer_note *note = find_or_add(notes, id);
+    if (note != NULL) {
+        note->trouble = *trouble;
+        note->in_trouble = trouble->cut_in || trouble->cut_out || trouble->delay_ms > 0 ||
+                           trouble->drop_permille > 0;
+    }
+    (void)pthread_mutex_unlock(&notes->lock);
+    return note != NULL ? RC_OK : rc_fail(RC_LIMIT, "more than %u peers", PEER_MEMBERS_MAX);
+}
+
+enum rc peer_notes_locate(struct peer_notes *notes, uint64_t id, const char *address)
+{
+    if (address != NULL && strlen(address) > PEER_ADDRESS_MAX)
+        return rc_fail(RC_BAD_ARGUMENT, "an address of more than %u characters", PEER_ADDRESS_MAX);
+    (void)pthread_mutex_lock(&notes->lock);
+    struct peer_note *note = find_or_add(notes, id);
+    if (note != NULL)
+        (void)snprintf(note->address, sizeof note->address, "%s", address == NULL ? "" : address);
+    (void)pthread_mutex_unlock(&notes->lock);
+    return note != NULL ? RC_OK : rc_fail(RC_LIMIT, "more than %u peers", PEER_MEMBERS_MAX);
+}
+
+struct peer_trouble peer_notes_trouble_of(struct peer_notes *notes, uint64_t id)
+{
+    struct peer_trouble trouble = {.cut_in = false};
+    (void)pthread_mutex_lock(&notes->lock);
+    const struct peer_note *note = find(notes, id);
+    if (note == NULL || !note->in_trouble)
+        note = find(notes, 0);
+    if (note != NULL && note->in_trouble)
+        trouble = note->trouble;
+    (void)pthread_mutex_unlock(&notes->lock);
+    return trouble;
+}
+
+bool peer_notes_address_of(struct peer_notes *notes, uint64_t id, char out[PEER_ADDRESS_MAX + 1])
+{
+    (void)pthread_mutex_lock(&notes->lock);
+    const struct peer_note *note = find(notes, id);
+    bool known = note != NULL && note->address[0] != 0;
+    if (known)
+        memcpy(out, note->address, sizeof note->address);
+    (void)pthread_mutex_unlock(&notes->lock);
+    return known;
+}
