@@ -207,6 +207,7 @@ struct peer_link *peer_link_new(struct peer_transport *transport, bool outbound,
     link->fd = -1;
     link->pair = -1;
     link->delayed_last = &link->delayed;
+    uv_update_time(transport->loop); /* or time lost in a long callback is taken from the link's */
     (void)uv_timer_init(transport->loop, &link->timer);
     link->timer.data = link;
     link->handles = 1;
