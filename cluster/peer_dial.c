@@ -68,11 +68,11 @@ enum link_step peer_dial_resolve(struct peer_link *link)
 /* Another of a name's addresses at each attempt. */
 static const struct addrinfo *choose(const struct peer_link *link)
 {
-    unsigned count = 0;
-    for (const struct addrinfo *info = link->resolve.addrinfo; info != NULL; info = info->ai_next)
+    const struct addrinfo *info = link->resolve.addrinfo; /* resolved: there is one */
+    unsigned count = 1;
+    for (const struct addrinfo *more = info->ai_next; more != NULL; more = more->ai_next)
         count++;
     unsigned turn = peer_report_failures(link->transport, link->id) % count;
-    const struct addrinfo *info = link->resolve.addrinfo;
     while (turn-- > 0)
         info = info->ai_next;
     return info;
