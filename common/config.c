@@ -19,6 +19,7 @@ struct load {
     size_t line_cap;
     const struct config_key *keys;
     size_t key_count;
+    bool passes_over; /* unknown keys */
     bool *seen;
     void *target;
     int line_number;
@@ -203,6 +204,8 @@ static enum rc set(struct load *load, const char *section, const char *name, con
         load->seen[i] = true;
         return parse(load, key, value);
     }
+    if (load->passes_over)
+        return RC_OK;
     if (section[0] == 0)
         return refuse(load, "%s is not a known key", name);
     return refuse(load, "%s is not a known key of section [%s]", name, section);
@@ -295,9 +298,13 @@ static size_t field_size(enum config_type type)
 }
 
 static enum rc load_all(const char *path, const struct config_key *keys, size_t key_count,
-                        void *target)
+                        bool passes_over, void *target)
 {
-    struct load load = {.path = path, .keys = keys, .key_count = key_count, .target = target};
+    struct load load = {.path = path,
+                        .keys = keys,
+                        .key_count = key_count,
+                        .passes_over = passes_over,
+                        .target = target};
     for (size_t i = 0; i < key_count; i++)
         memset(field(&keys[i], target), 0, field_size(keys[i].type));
     load.seen = calloc(key_count + 1, sizeof *load.seen);
@@ -314,12 +321,18 @@ static enum rc load_all(const char *path, const struct config_key *keys, size_t 
 
 enum rc config_load(const char *path, const struct config_key *keys, size_t key_count, void *target)
 {
-    return load_all(path, keys, key_count, target);
+    return load_all(path, keys, key_count, false, target);
+}
+
+enum rc config_load_some(const char *path, const struct config_key *keys, size_t key_count,
+                         void *target)
+{
+    return load_all(path, keys, key_count, true, target);
 }
 
 enum rc config_defaults(const struct config_key *keys, size_t key_count, void *target)
 {
-    return load_all(NULL, keys, key_count, target);
+    return load_all(NULL, keys, key_count, false, target);
 }
 
 void config_clear(const struct config_key *keys, size_t key_count, void *target)

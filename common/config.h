@@ -41,6 +41,10 @@ struct config_key {
  * RC_NOT_FOUND when the file is absent; RC_IO. On failure the target is cleared. */
 enum rc config_load(const char *path, const struct config_key *keys, size_t key_count,
                     void *target);
+/* As config_load(), but passes over keys that the table does not know: for a program that needs a
+ * few of another one's file. */
+enum rc config_load_some(const char *path, const struct config_key *keys, size_t key_count,
+                         void *target);
 /* Fallbacks only. */
 enum rc config_defaults(const struct config_key *keys, size_t key_count, void *target);
 void config_clear(const struct config_key *keys, size_t key_count, void *target);

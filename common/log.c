@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,4 +164,18 @@ void log_event(enum log_level level, const char *event, const char *fields, ...)
     do
         written = write(log_fd, line, len);
     while (written < 0 && errno == EINTR);
+}
+
+bool log_admits(void)
+{
+    static _Atomic int64_t second;
+    static _Atomic unsigned count;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    if (atomic_exchange(&second, (int64_t)now.tv_sec) != (int64_t)now.tv_sec) {
+        unsigned before = atomic_exchange(&count, 0);
+        if (before > LOG_BURST)
+            log_warn("lines_left_out", "count=%u", before - LOG_BURST);
+    }
+    return atomic_fetch_add(&count, 1) < LOG_BURST;
 }

@@ -21,6 +21,11 @@ bool log_level_parse(const char *name, enum log_level *out);
 void log_event(enum log_level level, const char *event, const char *fields, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* For lines that a peer can cause as often as it likes: a number of them a second, of all threads
+ * together; how many were left out is told with the next that is not. */
+#define LOG_BURST 50U
+bool log_admits(void);
+
 #define log_debug(...) log_event(LOG_LEVEL_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_event(LOG_LEVEL_INFO, __VA_ARGS__)
 #define log_warn(...)  log_event(LOG_LEVEL_WARN, __VA_ARGS__)

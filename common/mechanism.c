@@ -78,7 +78,20 @@ bool mechanism_hashes_first(const struct mechanism *mech)
     if (mech->digest == DIGEST_NONE)
         return false;
     return mech->family == FAMILY_RSA_PKCS || mech->family == FAMILY_RSA_PSS ||
-           mech->family == FAMILY_ECDSA;
+           mech->family == FAMILY_ECDSA || mech->family == FAMILY_ML_DSA;
+}
+
+bool mechanism_counts_bits(const struct mechanism *mech)
+{
+    switch (mech->key_type) {
+    case CKK_RSA:
+    case CKK_EC:
+    case CKK_EC_EDWARDS:
+    case CKK_EC_MONTGOMERY:
+        return true;
+    default:
+        return mech->family == FAMILY_ECDH;
+    }
 }
 
 const struct digest_info *digest_info(enum digest_id id)
@@ -90,14 +103,6 @@ const struct digest_info *digest_by_mechanism(CK_MECHANISM_TYPE type)
 {
     for (unsigned i = DIGEST_NONE + 1; i < DIGEST_COUNT; i++)
         if (digests[i].mechanism == type)
-            return &digests[i];
-    return NULL;
-}
-
-const struct digest_info *digest_by_hmac(CK_MECHANISM_TYPE type)
-{
-    for (unsigned i = DIGEST_NONE + 1; i < DIGEST_COUNT; i++)
-        if (digests[i].hmac == type)
             return &digests[i];
     return NULL;
 }

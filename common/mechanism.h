@@ -12,24 +12,25 @@
 
 /* What pParameter is. One row in the codec (rpc/codec_params.c) for each. */
 enum param_kind {
-    PARAM_NONE,        /* must be absent */
-    PARAM_IV,          /* raw bytes, the block size of the cipher: u.iv */
-    PARAM_IV_OPTIONAL, /* AES-KW: absent, or 8 bytes (KW), 4 bytes (KWP) */
-    PARAM_CTR,         /* CK_AES_CTR_PARAMS */
-    PARAM_GCM,         /* CK_GCM_PARAMS, 40 or 48 bytes */
-    PARAM_CCM,         /* CK_CCM_PARAMS */
-    PARAM_LENGTH,      /* CK_MAC_GENERAL_PARAMS, one CK_ULONG: u.length */
-    PARAM_PSS,         /* CK_RSA_PKCS_PSS_PARAMS */
-    PARAM_OAEP,        /* CK_RSA_PKCS_OAEP_PARAMS */
-    PARAM_RSA_AES,     /* CK_RSA_AES_KEY_WRAP_PARAMS */
-    PARAM_ECDH,        /* CK_ECDH1_DERIVE_PARAMS */
-    PARAM_EDDSA,       /* absent (pure) or CK_EDDSA_PARAMS */
-    PARAM_HKDF,        /* CK_HKDF_PARAMS */
-    PARAM_SP800_108,   /* CK_SP800_108_KDF_PARAMS */
-    PARAM_PBKDF2,      /* CK_PKCS5_PBKD2_PARAMS2 (and PARAMS) */
-    PARAM_STRING,      /* CK_KEY_DERIVATION_STRING_DATA: u.iv holds the bytes */
-    PARAM_CBC_DATA,    /* CK_AES_CBC_ENCRYPT_DATA_PARAMS: u.cbc_data */
-    PARAM_OBJECT,      /* CK_OBJECT_HANDLE: u.object */
+    PARAM_NONE,         /* must be absent */
+    PARAM_IV,           /* raw bytes, the block size of the cipher: u.iv */
+    PARAM_IV_OPTIONAL,  /* AES-KW: absent, or 8 bytes (KW), 4 bytes (KWP) */
+    PARAM_CTR,          /* CK_AES_CTR_PARAMS */
+    PARAM_GCM,          /* CK_GCM_PARAMS, 40 or 48 bytes */
+    PARAM_CCM,          /* CK_CCM_PARAMS */
+    PARAM_LENGTH,       /* CK_MAC_GENERAL_PARAMS, one CK_ULONG: u.length */
+    PARAM_PSS,          /* CK_RSA_PKCS_PSS_PARAMS */
+    PARAM_OAEP,         /* CK_RSA_PKCS_OAEP_PARAMS */
+    PARAM_RSA_AES,      /* CK_RSA_AES_KEY_WRAP_PARAMS */
+    PARAM_ECDH,         /* CK_ECDH1_DERIVE_PARAMS */
+    PARAM_EDDSA,        /* absent (pure) or CK_EDDSA_PARAMS */
+    PARAM_SIGN_CONTEXT, /* absent or CK_SIGN_ADDITIONAL_CONTEXT: u.sign_context */
+    PARAM_HKDF,         /* CK_HKDF_PARAMS */
+    PARAM_SP800_108,    /* CK_SP800_108_KDF_PARAMS */
+    PARAM_PBKDF2,       /* CK_PKCS5_PBKD2_PARAMS2 (and PARAMS) */
+    PARAM_STRING,       /* CK_KEY_DERIVATION_STRING_DATA: u.iv holds the bytes */
+    PARAM_CBC_DATA,     /* CK_AES_CBC_ENCRYPT_DATA_PARAMS: u.cbc_data */
+    PARAM_OBJECT,       /* CK_OBJECT_HANDLE: u.object */
 };
 
 /* Digests that mechanisms name. The order is ours; digest_info() (token/, p11/) maps to libcrypto
@@ -65,8 +66,6 @@ struct digest_info {
 const struct digest_info *digest_info(enum digest_id id);
 /* By CKM_SHA256 ...; NULL when the mechanism is not a digest. */
 const struct digest_info *digest_by_mechanism(CK_MECHANISM_TYPE type);
-/* By CKM_SHA256_HMAC ... */
-const struct digest_info *digest_by_hmac(CK_MECHANISM_TYPE type);
 const struct digest_info *digest_by_mgf(CK_RSA_PKCS_MGF_TYPE mgf);
 const struct digest_info *digest_by_kdf(CK_EC_KDF_TYPE kdf);
 
@@ -105,6 +104,8 @@ enum mech_family {
     FAMILY_PREPEND,    /* CKM_CONCATENATE_DATA_AND_BASE */
     FAMILY_XOR,        /* CKM_XOR_BASE_AND_DATA */
     FAMILY_AES_DERIVE, /* CKM_AES_ECB/CBC_ENCRYPT_DATA */
+    FAMILY_ML_DSA_GEN,
+    FAMILY_ML_DSA, /* with a digest in the row: HashML-DSA */
     FAMILY_COUNT,
 };
 
@@ -123,7 +124,7 @@ struct mechanism {
     key_type;          /* CK_UNAVAILABLE_INFORMATION: none, or more than one (the family knows) */
     CK_FLAGS flags;    /* CKF_SIGN ... as C_GetMechanismInfo answers; CKF_HW is never set */
     CK_ULONG min_size; /* in the unit that the specification gives the mechanism: bits for RSA, EC
-                          and generic secret generation, bytes else */
+                          and generic secret generation, bytes else (ML-DSA: of the public key) */
     CK_ULONG max_size;
     enum digest_id digest; /* of the signed data (mechanism_hashes_first()), of the HMAC, or the
                               digest itself; DIGEST_NONE: the input is raw */
@@ -142,6 +143,8 @@ const struct mechanism *mechanism_at(size_t index);
 /* A signature mechanism that hashes its input first, so that the caller may send the digest
  * (`prehashed`). Not HMAC. */
 bool mechanism_hashes_first(const struct mechanism *mech);
+/* Are the sizes of a key that it uses bits (RSA, curves), or bytes? */
+bool mechanism_counts_bits(const struct mechanism *mech);
 
 /* SP 800-108: one element of the PRF's input, CK_PRF_DATA_TYPE. */
 struct prf_field {
@@ -203,6 +206,10 @@ struct mech_call {
             bool ph;
             struct bytes context;
         } eddsa;
+        struct {
+            CK_HEDGE_TYPE hedge;
+            struct bytes context;
+        } sign_context;
         struct {
             bool extract;
             bool expand;

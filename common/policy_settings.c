@@ -4,12 +4,13 @@
 #include <string.h>
 
 static const struct policy_setting_info settings[] = {
-#define POLICY_SETTING(id_, number_, name_, is_switch_, min_, max_, text_) \
-    {.setting = POLICY_##id_,                                              \
-     .name = #name_,                                                       \
-     .is_switch = (is_switch_),                                            \
-     .min = (min_),                                                        \
-     .max = (max_),                                                        \
+#define POLICY_SETTING(id_, number_, name_, is_switch_, min_, max_, initial_, text_) \
+    {.setting = POLICY_##id_,                                                        \
+     .name = #name_,                                                                 \
+     .is_switch = (is_switch_),                                                      \
+     .min = (min_),                                                                  \
+     .max = (max_),                                                                  \
+     .initial = (initial_),                                                          \
      .text = (text_)},
 #include "common/policy.def"
 #undef POLICY_SETTING

@@ -9,7 +9,8 @@
 
 /* PolicySetting.setting. */
 enum policy_setting {
-#define POLICY_SETTING(id_, number_, name_, is_switch_, min_, max_, text_) POLICY_##id_ = (number_),
+#define POLICY_SETTING(id_, number_, name_, is_switch_, min_, max_, initial_, text_) \
+    POLICY_##id_ = (number_),
 #include "common/policy.def"
 #undef POLICY_SETTING
 };
@@ -19,6 +20,7 @@ struct policy_setting_info {
     const char *name;
     bool is_switch; /* 0 or 1 */
     uint64_t min, max;
+    uint64_t initial; /* of a new token */
     const char *text;
 };
 

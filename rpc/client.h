@@ -11,12 +11,15 @@
 
 /* What a child of fork finds (docs/client.md). In the order of the choices of the key `fork`. */
 enum client_fork { CLIENT_FORK_REINITIALIZE, CLIENT_FORK_INHERIT };
+/* What a read sees, in the order of the choices of the key `read`: what this client has seen or
+ * made before, or every change acknowledged anywhere. */
+enum client_read { CLIENT_READ_SEEN, CLIENT_READ_LINEARIZABLE };
 
 /* client.conf as read; certificates and key are held by content, so that a forked child under
  * lesser rights can use them. Keys of the file: rpc/client_config.c's table (also the man page). */
 struct client_config {
-    struct config_list endpoints; /* "unix:/path" or "tcp:host:port" with optional "?zone=a", in
-                                     order of preference */
+    struct config_list endpoints; /* "unix:/path" or "tcp:host:port" with optional "?zone=a"; in
+                                     order of preference, unless `zone` is given */
     char *zone;
     char *ca; /* PEM files, for tcp */
     char *cert;
@@ -24,10 +27,15 @@ struct client_config {
     char *token;                      /* label, for the command line's default */
     unsigned long connect_timeout_ms; /* 2000 */
     unsigned long call_timeout_ms;    /* 10000 */
+    unsigned long attempt_timeout_ms; /* 1000; at most a third of the call's */
+    unsigned long hedge_ms;           /* 0: off */
     unsigned long pool_max;           /* 64 connections */
     int fork_policy;                  /* enum client_fork */
+    int read;                         /* enum client_read */
     char *trace;
     bool hash_locally; /* the module digests long data itself; yes */
+    bool is_hasty;     /* not in the file: a daemon that is not there is not waited for */
+    const char *peer;  /* nor this: number of the HSM that is to answer over TLS; NULL: any */
     /* contents, filled by client_config_load */
     struct buf ca_pem;
     struct buf cert_pem;
@@ -55,6 +63,15 @@ void rpc_client_free(struct rpc_client *client);
  * sessions go on). Takes no lock and frees nothing, since a thread of the parent may have been
  * anywhere in it; what remains is kept on a list, out of use. */
 void rpc_client_abandon(struct rpc_client *client);
+
+/* Closes idle connections to other HSMs than `node` (0: to all): after a logout there, so that none
+ * of them takes this client for logged in. */
+void rpc_client_keep(struct rpc_client *client, uint64_t node);
+
+/* Starts with what another client of the same configuration knows: the highest index seen, of which
+ * cluster, that there are HSMs to wait for, and which endpoints are in trouble. `from` may be one
+ * of the process that forked us. */
+void rpc_client_learn(struct rpc_client *client, const struct rpc_client *from);
 
 /* A decoded answer with its memory. */
 struct rpc_reply {
@@ -87,6 +104,13 @@ enum rc rpc_call_pinned(struct rpc_client *client, Qhsm__Request *request, enum 
 uint64_t rpc_sequence(struct rpc_client *client);
 /* Highest applied index seen. */
 uint64_t rpc_seen_index(const struct rpc_client *client);
+/* What has been seen, to outlive a client: a new one of the same process goes on from there. */
+struct rpc_seen {
+    uint64_t index;
+    uint8_t cluster[16]; /* zero: not known */
+};
+void rpc_client_seen(const struct rpc_client *client, struct rpc_seen *out);
+void rpc_client_see(struct rpc_client *client, const struct rpc_seen *seen);
 
 /* What `qhsm doctor` wants to know of one endpoint: connects, says hello, measures. */
 struct rpc_probe {
@@ -99,5 +123,8 @@ struct rpc_probe {
     int64_t certificate_expires_s; /* of the server; 0 for unix */
 };
 void rpc_probe(const struct client_config *config, const char *endpoint, struct rpc_probe *out);
+/* When the configuration's own certificate ends, in seconds of the epoch. RC_TLS tells why it is
+ * none, or does not fit its key. */
+enum rc rpc_own_certificate(const struct client_config *config, int64_t *out_expires_s);
 
 #endif

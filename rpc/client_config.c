@@ -13,6 +13,7 @@
 #define PEM_MAX ((size_t)1024 * 1024)
 
 static const char *const fork_choices[] = {"reinitialize", "inherit", NULL};
+static const char *const read_choices[] = {"seen", "linearizable", NULL};
 
 #define AT(field) offsetof(struct client_config, field)
 static const struct config_key keys[] = {
@@ -20,13 +21,14 @@ static const struct config_key keys[] = {
      .name = "endpoint",
      .type = CONFIG_LIST,
      .offset = AT(endpoints),
-     .help = "unix:/path or tcp:host:port, optionally ?zone=NAME; repeatable, in order of "
-             "preference"},
+     .help = "unix:/path or tcp:host:port, optionally ?zone=NAME; repeatable. Without `zone` "
+             "in order of preference"},
     {.section = "",
      .name = "zone",
      .type = CONFIG_STRING,
      .offset = AT(zone),
-     .help = "availability zone of this machine: endpoints of the same zone come first"},
+     .help = "availability zone of this machine: endpoints of the same zone come first, among "
+             "them the least busy one"},
     {.section = "",
      .name = "ca",
      .type = CONFIG_PATH,
@@ -63,6 +65,32 @@ static const struct config_key keys[] = {
      .max = 3600000,
      .fallback = "10000",
      .help = "time for one call, connecting and repeating included"},
+    {.section = "",
+     .name = "attempt_timeout_ms",
+     .type = CONFIG_UINT,
+     .offset = AT(attempt_timeout_ms),
+     .min = 10,
+     .max = 3600000,
+     .fallback = "1000",
+     .help = "time that one HSM has for a call, or for connecting, while there is another to ask "
+             "(at most a third of call_timeout_ms)"},
+    {.section = "",
+     .name = "hedge_ms",
+     .type = CONFIG_UINT,
+     .offset = AT(hedge_ms),
+     .min = 0,
+     .max = 60000,
+     .fallback = "0",
+     .help = "a read or signature without an answer after this time is asked of a second HSM too; "
+             "0: never"},
+    {.section = "",
+     .name = "read",
+     .type = CONFIG_ENUM,
+     .offset = AT(read),
+     .choices = read_choices,
+     .fallback = "seen",
+     .help = "searches and attributes: seen (everything that this process has seen or made) or "
+             "linearizable (everything that was acknowledged anywhere)"},
     {.section = "",
      .name = "pool_max",
      .type = CONFIG_UINT,

@@ -3,6 +3,7 @@
 #include "rpc/client_conn.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -40,6 +41,8 @@ void client_conn_close(struct client_conn *conn, bool polite)
     endpoint_close(&conn->fd);
     conn->node = 0;
     conn->is_reused = false;
+    conn->owed = 0;
+    (void)buf_resize(&conn->in, 0);
 }
 
 void client_conn_clear(struct client_conn *conn)
@@ -53,7 +56,9 @@ bool client_conn_is_alive(const struct client_conn *conn)
 {
     uint8_t byte;
     ssize_t got = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+    if (got > 0) /* nothing is owed: that can but be TLS's farewell */
+        return conn->ssl == NULL || conn->owed > 0;
+    return got < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 static void buffer_done(struct buf *buf)
@@ -64,15 +69,12 @@ static void buffer_done(struct buf *buf)
         (void)buf_resize(buf, 0); /* wipes */
 }
 
-/* One frame, no more: only one request is outstanding. */
-static enum rc read_frame(struct client_conn *conn)
+/* A whole frame at the front of what has come. */
+static enum rc read_frame(struct client_conn *conn, size_t *out_len)
 {
     for (;;) {
-        size_t len = 0;
-        TRY(frame_peek(buf_bytes(&conn->in), conn->frame_max, &len));
-        if (len > 0 && len < conn->in.len)
-            return rc_fail(RC_PROTOCOL, "the HSM sent more than one answer");
-        if (len > 0)
+        TRY(frame_peek(buf_bytes(&conn->in), conn->frame_max, out_len));
+        if (*out_len > 0)
             return RC_OK;
         TRY(buf_reserve(&conn->in, READ_AHEAD));
         size_t got = 0;
@@ -81,55 +83,110 @@ static enum rc read_frame(struct client_conn *conn)
     }
 }
 
-static enum rc take_answer(struct client_conn *conn, uint64_t id, struct arena *arena,
-                           Qhsm__Response **out)
+static enum rc drop_front(struct buf *buf, size_t len)
 {
-    TRY(read_frame(conn));
-    Qhsm__Response *response = NULL;
-    TRY(frame_response(
-        arena, bytes_slice(buf_bytes(&conn->in), WIRE_FRAME_HEADER_LEN, conn->in.len), &response));
-    /* Id 0: the daemon could not read the request so far, and says why. */
-    if (response->id != id && (response->id != 0 || response->rc == 0))
-        return rc_fail(RC_PROTOCOL, "an answer to another request");
-    *out = response;
-    return RC_OK;
+    size_t rest = buf->len - len;
+    memmove(buf->ptr, buf->ptr + len, rest);
+    return buf_resize(buf, rest);
 }
 
-static void set_deadline(struct client_conn *conn, Qhsm__Request *request, instant deadline)
+/* Answers to requests that were given up come first, and are passed over. */
+static enum rc take_answer(struct client_conn *conn, struct arena *arena, Qhsm__Response **out)
+{
+    uint64_t id = conn->last_id;
+    for (;;) {
+        size_t len = 0;
+        Qhsm__Response *response = NULL;
+        TRY(read_frame(conn, &len));
+        struct bytes frame = bytes_slice(buf_bytes(&conn->in), 0, len);
+        TRY(frame_response(arena, bytes_slice(frame, WIRE_FRAME_HEADER_LEN, len), &response));
+        if (conn->owed > 0 && response->id != 0 && response->id < id) {
+            conn->owed--;
+            arena_reset(arena);
+            TRY(drop_front(&conn->in, len));
+            continue;
+        }
+        if (conn->in.len > len)
+            return rc_fail(RC_PROTOCOL, "the HSM sent more than one answer");
+        /* Id 0: the daemon could not read the request so far, and says why. */
+        if (response->id != id && (response->id != 0 || response->rc == 0))
+            return rc_fail(RC_PROTOCOL, "an answer to another request");
+        *out = response;
+        return RC_OK;
+    }
+}
+
+static void set_deadline(struct client_conn *conn, instant deadline)
 {
     instant left = deadline - clock_now();
     conn->deadline = deadline;
     conn->may_block = left + BLOCK_SLACK >= conn->block_ns;
+}
+
+enum rc client_conn_send(struct client_conn *conn, Qhsm__Request *request, instant deadline)
+{
+    instant left = deadline - clock_now();
+    set_deadline(conn, deadline);
     request->deadline_ms = left > CLOCK_MS_NS ? (uint32_t)(left / CLOCK_MS_NS) : 1;
-}
-
-static enum rc pack(struct client_conn *conn, Qhsm__Request *request)
-{
     request->id = ++conn->last_id;
-    return frame_put(&conn->out, &request->base, conn->frame_max);
-}
-
-static enum rc exchange(struct client_conn *conn, Qhsm__Request *request, struct arena *arena,
-                        Qhsm__Response **out)
-{
-    TRY(pack(conn, request));
+    TRY(frame_put(&conn->out, &request->base, conn->frame_max));
     enum rc rc = client_io_write(conn, buf_bytes(&conn->out));
-    if (rc == RC_OK)
-        rc = take_answer(conn, request->id, arena, out);
     buffer_done(&conn->out);
-    buffer_done(&conn->in);
     if (rc != RC_OK)
         client_conn_close(conn, false);
     return rc;
 }
 
+enum rc client_conn_receive(struct client_conn *conn, instant deadline, struct arena *arena,
+                            Qhsm__Response **out)
+{
+    if (conn->deadline != deadline)
+        set_deadline(conn, deadline);
+    enum rc rc = take_answer(conn, arena, out);
+    buffer_done(&conn->in);
+    if (rc != RC_OK)
+        client_conn_close(conn, false);
+    else
+        conn->is_reused = true;
+    return rc;
+}
+
+void client_conn_give_up(struct client_conn *conn)
+{
+    conn->owed++;
+}
+
+static bool has_read_ahead(const struct client_conn *conn)
+{
+    return conn->ssl != NULL && SSL_has_pending(conn->ssl) == 1;
+}
+
+size_t client_conn_wait(struct client_conn *const *conns, size_t count, instant until)
+{
+    struct pollfd fds[CLIENT_CONN_WAIT_MAX];
+    for (size_t i = 0; i < count; i++) {
+        if (has_read_ahead(conns[i]))
+            return i;
+        fds[i] = (struct pollfd){.fd = conns[i]->fd, .events = POLLIN};
+    }
+    for (;;) {
+        instant left = until - clock_now();
+        struct timespec wait = clock_timespec(left > 0 ? left : 0);
+        int ready = ppoll(fds, count, &wait, NULL);
+        if (ready < 0 && errno == EINTR)
+            continue;
+        for (size_t i = 0; i < count && ready > 0; i++)
+            if (fds[i].revents != 0)
+                return i;
+        return count;
+    }
+}
+
 enum rc client_conn_exchange(struct client_conn *conn, Qhsm__Request *request, instant deadline,
                              struct arena *arena, Qhsm__Response **out)
 {
-    set_deadline(conn, request, deadline);
-    TRY(exchange(conn, request, arena, out));
-    conn->is_reused = true;
-    return RC_OK;
+    TRY(client_conn_send(conn, request, deadline));
+    return client_conn_receive(conn, deadline, arena, out);
 }
 
 static enum rc accept_hello(struct client_conn *conn, const Qhsm__Response *response)
@@ -147,6 +204,9 @@ static enum rc accept_hello(struct client_conn *conn, const Qhsm__Response *resp
         return rc_fail(RC_PROTOCOL, "the hello of the HSM makes no sense");
     conn->node = hello->node;
     conn->frame_max = hello->frame_max < FRAME_LIMIT ? hello->frame_max : FRAME_LIMIT;
+    memset(conn->cluster, 0, sizeof conn->cluster);
+    if (hello->cluster.len == sizeof conn->cluster)
+        memcpy(conn->cluster, hello->cluster.data, sizeof conn->cluster);
     (void)snprintf(conn->release, sizeof conn->release, "%s", hello->release);
     return RC_OK;
 }
@@ -163,9 +223,9 @@ static enum rc say_hello(struct client_conn *conn, const struct client_peer *pee
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_HELLO;
     request.hello = &hello;
-    set_deadline(conn, &request, conn->deadline);
     Qhsm__Response *response = NULL;
-    TRY(exchange(conn, &request, arena, &response));
+    TRY(client_conn_exchange(conn, &request, conn->deadline, arena, &response));
+    conn->is_reused = false;
     return accept_hello(conn, response);
 }
 

@@ -18,7 +18,9 @@ struct client_conn {
     size_t frame_max; /* of the daemon, as its hello said */
     bool is_reused;   /* has answered before this call */
     bool is_stranger; /* taken to be opened; may still be open to another endpoint */
+    unsigned owed;    /* answers to requests that were given up, still to come */
     char release[64];
+    uint8_t cluster[16]; /* as its hello said; zero: it did not */
     int64_t certificate_expires_s;
     /* for the exchange under way */
     instant deadline;
@@ -59,5 +61,16 @@ bool client_conn_is_alive(const struct client_conn *conn);
  * sent (fd is still there). */
 enum rc client_conn_exchange(struct client_conn *conn, Qhsm__Request *request, instant deadline,
                              struct arena *arena, Qhsm__Response **out);
+
+/* The same in steps. `deadline` is told to the daemon. */
+enum rc client_conn_send(struct client_conn *conn, Qhsm__Request *request, instant deadline);
+/* The answer to the last request sent. Closed after a failure, RC_DEADLINE too. */
+enum rc client_conn_receive(struct client_conn *conn, instant deadline, struct arena *arena,
+                            Qhsm__Response **out);
+/* Nobody waits for the answer to the last request any more: it is dropped when it comes. */
+void client_conn_give_up(struct client_conn *conn);
+#define CLIENT_CONN_WAIT_MAX 2U
+/* Waits until one of them has something to read: its index, or `count` when none has by then. */
+size_t client_conn_wait(struct client_conn *const *conns, size_t count, instant until);
 
 #endif

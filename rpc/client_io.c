@@ -133,6 +133,8 @@ static enum rc check_peer(struct client_conn *conn, const struct client_tls *tls
     if (strcmp(peer.cluster, tls->own.cluster) != 0)
         return rc_fail(RC_TLS, "the HSM belongs to cluster %s, our certificate to %s", peer.cluster,
                        tls->own.cluster);
+    if (tls->peer != NULL && strcmp(peer.name, tls->peer) != 0)
+        return rc_fail(RC_TLS, "HSM %s answers there, not HSM %s", peer.name, tls->peer);
     conn->certificate_expires_s = peer.expires_s;
     return RC_OK;
 }

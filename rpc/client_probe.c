@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One endpoint looked at alone, for `qhsm doctor`. */
+/* One endpoint looked at alone, and the own certificate, for `qhsm doctor`. */
 #include <stdio.h>
 
 #include "rpc/client_conn.h"
@@ -66,4 +66,13 @@ void rpc_probe(const struct client_config *config, const char *endpoint, struct 
         endpoint_clear(&parsed);
     }
     (void)snprintf(out->detail, sizeof out->detail, "%s", out->rc == RC_OK ? "" : rc_detail());
+}
+
+enum rc rpc_own_certificate(const struct client_config *config, int64_t *out_expires_s)
+{
+    struct client_tls *tls = NULL;
+    TRY(client_tls_new(config, &tls));
+    *out_expires_s = tls->own.expires_s;
+    client_tls_free(tls);
+    return RC_OK;
 }

@@ -34,6 +34,7 @@ static long bio_ctrl(BIO *bio, int command, long number, void *ptr)
 
 static enum rc fill(struct client_tls *tls, const struct client_config *config)
 {
+    tls->peer = config->peer;
     TRY(tls_library_new(&tls->lib));
     struct tls_credentials credentials = {
         .ca_pem = buf_bytes(&config->ca_pem),

@@ -12,6 +12,7 @@ struct client_tls {
     SSL_CTX *ctx;
     BIO_METHOD *method; /* reads and writes a struct client_conn */
     struct tls_identity own;
+    const char *peer; /* of the configuration */
 };
 
 enum rc client_tls_new(const struct client_config *config, struct client_tls **out);

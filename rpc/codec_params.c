@@ -291,6 +291,25 @@ static enum rc decode_eddsa(struct reader *r, struct mech_call *out)
                                            : codec_params_fail("the context is over 255 bytes");
 }
 
+static enum rc in_sign_context(struct bytes ck, struct buf *out)
+{
+    CK_SIGN_ADDITIONAL_CONTEXT p;
+    TRY(codec_params_copy(ck, &p, sizeof p));
+    TRY(buf_put_u64(out, p.hedgeVariant));
+    return codec_params_put(out, p.pContext, p.ulContextLen);
+}
+
+static enum rc decode_sign_context(struct reader *r, struct mech_call *out)
+{
+    out->u.sign_context.hedge = reader_u64(r);
+    out->u.sign_context.context = reader_bytes(r);
+    if (out->u.sign_context.hedge > CKH_DETERMINISTIC_REQUIRED)
+        return codec_params_fail("the hedge variant is not known");
+    return out->u.sign_context.context.len <= 255
+               ? RC_OK
+               : codec_params_fail("the context is over 255 bytes");
+}
+
 static const struct param_codec codecs[] = {
     [PARAM_NONE] = {true, false, in_raw, decode_none},
     [PARAM_IV] = {false, true, in_raw, decode_iv},
@@ -304,6 +323,7 @@ static const struct param_codec codecs[] = {
     [PARAM_RSA_AES] = {false, true, in_rsa_aes, decode_rsa_aes},
     [PARAM_ECDH] = {false, true, in_ecdh, decode_ecdh},
     [PARAM_EDDSA] = {true, true, in_eddsa, decode_eddsa},
+    [PARAM_SIGN_CONTEXT] = {true, true, in_sign_context, decode_sign_context},
     [PARAM_HKDF] = {false, true, codec_derive_hkdf_in, codec_derive_hkdf_decode},
     [PARAM_SP800_108] = {false, true, codec_derive_kdf_in, codec_derive_kdf_decode},
     [PARAM_PBKDF2] = {false, true, codec_derive_pbkdf2_in, codec_derive_pbkdf2_decode},

@@ -6,7 +6,7 @@
 #include "rpc/qhsm.pb-c.h"
 #include "rpc/wire.h"
 
-#define FIELDS_MAX  64U /* of one message type; ours have fewer, asserted by a test */
+#define FIELDS_MAX  64U /* of one message type, bodies aside; asserted by a test */
 #define UNKNOWN_MAX 64U /* in one answer */
 #define DEPTH_MAX   6U  /* the schema is not recursive and needs 4 */
 
@@ -143,15 +143,16 @@ static enum rc scan_repeated(struct level *level, const ProtobufCFieldDescriptor
 static enum rc scan_singular(struct level *level, const ProtobufCFieldDescriptor *field,
                              unsigned index)
 {
+    if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0) {
+        if (level->oneof_seen)
+            return scan_broken(level, "more than one body");
+        level->oneof_seen = true;
+        return RC_OK;
+    }
     uint64_t bit = (uint64_t)1 << index;
     if ((level->seen & bit) != 0)
         return scan_broken(level, "a field is given twice");
     level->seen |= bit;
-    if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0)
-        return RC_OK;
-    if (level->oneof_seen)
-        return scan_broken(level, "more than one body");
-    level->oneof_seen = true;
     return RC_OK;
 }
 
@@ -162,7 +163,7 @@ static enum rc scan_field(struct scan *scan, struct level *level,
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     bool is_len = is_length_delimited(field);
     unsigned index = (unsigned)(field - level->descriptor->fields);
-    if (index >= FIELDS_MAX)
+    if (index >= FIELDS_MAX && (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0)
         return rc_fail(RC_INTERNAL, "%s has over %u fields", level->descriptor->name, FIELDS_MAX);
     if (wire_type != (is_len ? WIRE_LEN : WIRE_VARINT) && !(repeated && wire_type == WIRE_LEN))
         return scan_broken(level, "wrong wire type");

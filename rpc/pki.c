@@ -125,13 +125,12 @@ static bool add_usage(X509 *cert, bool is_ca)
     return good;
 }
 
-static bool add_extended_usage(X509 *cert, enum tls_role role)
+static bool add_extended_usage(X509 *cert, bool is_server)
 {
     EXTENDED_KEY_USAGE *usage = EXTENDED_KEY_USAGE_new();
-    bool good =
-        usage != NULL && sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_client_auth)) > 0 &&
-        (role != TLS_ROLE_NODE || sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_server_auth)) > 0) &&
-        X509_add1_ext_i2d(cert, NID_ext_key_usage, usage, 0, 0) == 1;
+    bool good = usage != NULL && sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_client_auth)) > 0 &&
+                (!is_server || sk_ASN1_OBJECT_push(usage, OBJ_nid2obj(NID_server_auth)) > 0) &&
+                X509_add1_ext_i2d(cert, NID_ext_key_usage, usage, 0, 0) == 1;
     EXTENDED_KEY_USAGE_free(usage);
     return good;
 }
@@ -287,16 +286,13 @@ static enum rc ca_load(OSSL_LIB_CTX *lib, struct bytes cert_pem, const struct se
     return RC_OK;
 }
 
-enum rc pki_issue(OSSL_LIB_CTX *lib, struct bytes ca_cert_pem, const struct secret *ca_key_pem,
-                  const struct pki_subject *subject, struct buf *out_cert_pem,
-                  struct secret *out_key_pem)
+/* Everything of a certificate but whose key is in it. */
+static enum rc certify(OSSL_LIB_CTX *lib, struct bytes ca_cert_pem, const struct secret *ca_key_pem,
+                       const struct pki_subject *subject, EVP_PKEY *key, struct buf *out_cert_pem)
 {
     AUTO_CERT *ca = NULL;
     AUTO_PKEY *ca_key = NULL;
     TRY(ca_load(lib, ca_cert_pem, ca_key_pem, &ca, &ca_key));
-    AUTO_PKEY *key = key_new(lib);
-    if (key == NULL)
-        return pki_failed("no key for the certificate");
     AUTO_CERT *cert = NULL;
     TRY(cert_begin(lib, key, subject->not_before_s, subject->days, &cert));
     TRY(add_names(cert, subject));
@@ -306,9 +302,43 @@ enum rc pki_issue(OSSL_LIB_CTX *lib, struct bytes ca_cert_pem, const struct secr
         !name_add(name, "CN", subject->name) ||
         X509_set_issuer_name(cert, X509_get_subject_name(ca)) != 1 ||
         !add_constraints(cert, false) || !add_usage(cert, false) ||
-        !add_extended_usage(cert, subject->role) || !add_key_ids(cert, ca, lib))
+        !add_extended_usage(cert, subject->is_server || subject->role == TLS_ROLE_NODE) ||
+        !add_key_ids(cert, ca, lib))
         return pki_failed("the certificate cannot be made");
     TRY(cert_sign(cert, ca_key, lib));
-    TRY(key_to_pem(lib, key, out_key_pem));
     return cert_to_pem(cert, out_cert_pem);
+}
+
+enum rc pki_issue(OSSL_LIB_CTX *lib, struct bytes ca_cert_pem, const struct secret *ca_key_pem,
+                  const struct pki_subject *subject, struct buf *out_cert_pem,
+                  struct secret *out_key_pem)
+{
+    AUTO_PKEY *key = key_new(lib);
+    if (key == NULL)
+        return pki_failed("no key for the certificate");
+    AUTO_BUF cert = BUF_INIT;
+    TRY(certify(lib, ca_cert_pem, ca_key_pem, subject, key, &cert));
+    TRY(key_to_pem(lib, key, out_key_pem));
+    return buf_append(out_cert_pem, buf_bytes(&cert));
+}
+
+enum rc pki_certify(OSSL_LIB_CTX *lib, struct bytes ca_cert_pem, const struct secret *ca_key_pem,
+                    const struct pki_subject *subject, struct bytes spki, struct buf *out_cert_pem)
+{
+    uint8_t point[PKI_POINT_LEN];
+    TRY(pki_key_point(lib, spki, point));
+    const unsigned char *at = spki.ptr;
+    AUTO_PKEY *key = d2i_PUBKEY_ex(NULL, &at, (long)spki.len, lib, NULL);
+    if (key == NULL)
+        return pki_failed("the public key cannot be read");
+    return certify(lib, ca_cert_pem, ca_key_pem, subject, key, out_cert_pem);
+}
+
+enum rc pki_ca_check(OSSL_LIB_CTX *lib, struct bytes ca_cert_pem, const struct secret *ca_key_pem)
+{
+    AUTO_CERT *ca = NULL;
+    AUTO_PKEY *ca_key = NULL;
+    TRY(ca_load(lib, ca_cert_pem, ca_key_pem, &ca, &ca_key));
+    return X509_check_ca(ca) == 1 ? RC_OK
+                                  : rc_fail(RC_TLS, "that certificate is not of an authority");
 }

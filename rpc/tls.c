@@ -5,7 +5,9 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define CHAIN_DEPTH_MAX 4
 
@@ -22,11 +24,53 @@ bool tls_library_gone(void)
     return OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 0;
 }
 
+/* Contexts that nobody uses now, to be used again. libcrypto 3.0 does not forget the threads that
+ * drew random numbers from a context when it is freed: each of them, as it ends, looks into it. */
+#define PARKED_MAX 64U
+static _Atomic(OSSL_LIB_CTX *) parked[PARKED_MAX];
+static _Atomic pid_t parked_by; /* a child of fork may find their locks held: it leaves them */
+
+static OSSL_LIB_CTX *take_parked(void)
+{
+    OSSL_LIB_CTX *lib = NULL;
+    if (atomic_load(&parked_by) != getpid())
+        return NULL;
+    for (size_t i = 0; lib == NULL && i < PARKED_MAX; i++)
+        if (atomic_load_explicit(&parked[i], memory_order_relaxed) != NULL)
+            lib = atomic_exchange(&parked[i], NULL);
+    return lib;
+}
+
+static bool park(OSSL_LIB_CTX *lib)
+{
+    pid_t none = 0;
+    if (!atomic_compare_exchange_strong(&parked_by, &none, getpid()) && none != getpid())
+        return false;
+    for (size_t i = 0; i < PARKED_MAX; i++) {
+        OSSL_LIB_CTX *empty = NULL;
+        if (atomic_compare_exchange_strong(&parked[i], &empty, lib))
+            return true;
+    }
+    return false;
+}
+
+/* When the program ends, or the library that this is part of is unloaded. */
+static __attribute__((destructor)) void free_parked(void)
+{
+    if (atomic_load(&parked_by) != getpid() || tls_library_gone())
+        return;
+    for (size_t i = 0; i < PARKED_MAX; i++)
+        OSSL_LIB_CTX_free(atomic_exchange(&parked[i], NULL));
+}
+
 enum rc tls_library_new(OSSL_LIB_CTX **out)
 {
     char text[160];
     if (OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 0)
         return rc_fail(RC_TLS, "libcrypto has been shut down in this process");
+    *out = take_parked();
+    if (*out != NULL)
+        return RC_OK;
     OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
     if (lib == NULL)
         return rc_fail(RC_NO_MEMORY, "no library context: %s", tls_error_text(text));
@@ -41,7 +85,7 @@ enum rc tls_library_new(OSSL_LIB_CTX **out)
 
 void tls_library_free(OSSL_LIB_CTX *lib)
 {
-    if (!tls_library_gone())
+    if (lib != NULL && !tls_library_gone() && !park(lib))
         OSSL_LIB_CTX_free(lib);
 }
 
@@ -170,7 +214,7 @@ static bool harden(SSL_CTX *ctx)
     static char groups[] = "X25519:P-256:P-384";
     static char signatures[] = "ECDSA+SHA256:ECDSA+SHA384:ed25519:rsa_pss_rsae_sha256:"
                                "rsa_pss_rsae_sha384:rsa_pss_pss_sha256";
-    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_CLEANSE_PLAINTEXT);
     SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_read_ahead(ctx, 1);

@@ -12,7 +12,14 @@
 
 /* SAN URI: qhsm:CLUSTER-UUID/ROLE/NAME, e.g. qhsm:5f0c.../node/1, .../client/web, .../admin/alice.
  */
-enum tls_role { TLS_ROLE_NONE, TLS_ROLE_NODE, TLS_ROLE_CLIENT, TLS_ROLE_ADMIN, TLS_ROLE_KEYSTORE };
+enum tls_role {
+    TLS_ROLE_NONE,
+    TLS_ROLE_NODE,
+    TLS_ROLE_CLIENT,
+    TLS_ROLE_ADMIN,
+    TLS_ROLE_KEYSTORE,
+    TLS_ROLE_JOINER, /* the name is a join ticket's: may ask to be let in, nothing else */
+};
 
 struct tls_identity {
     enum tls_role role;
@@ -21,7 +28,7 @@ struct tls_identity {
     int64_t expires_s;
 };
 
-/* "node", "client", "admin", "keystore"; "none" for TLS_ROLE_NONE. */
+/* "node", "client", "admin", "keystore", "joiner"; "none" for TLS_ROLE_NONE. */
 const char *tls_role_name(enum tls_role role);
 /* Parses a SAN URI; expires_s is 0. RC_TLS when it is not one of ours to the letter. */
 enum rc tls_identity_parse(struct bytes uri, struct tls_identity *out);
@@ -39,6 +46,7 @@ enum rc tls_program_init(void);
  * SSL_CTX of a process, if the host has not done that yet. Nothing of it is used here, but it may
  * load pkcs11-provider and thereby call this library again: hold no lock across tls_*_new(). */
 enum rc tls_library_new(OSSL_LIB_CTX **out);
+/* Threads that used it may go on, and end later. */
 void tls_library_free(OSSL_LIB_CTX *lib);
 /* OPENSSL_cleanup() has run in this process: nothing of libcrypto may be called, not even to free.
  */

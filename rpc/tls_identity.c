@@ -10,7 +10,7 @@
 
 static const char *const role_names[] = {
     [TLS_ROLE_NONE] = "none",   [TLS_ROLE_NODE] = "node",         [TLS_ROLE_CLIENT] = "client",
-    [TLS_ROLE_ADMIN] = "admin", [TLS_ROLE_KEYSTORE] = "keystore",
+    [TLS_ROLE_ADMIN] = "admin", [TLS_ROLE_KEYSTORE] = "keystore", [TLS_ROLE_JOINER] = "joiner",
 };
 
 const char *tls_role_name(enum tls_role role)
@@ -76,7 +76,7 @@ enum rc tls_identity_parse(struct bytes uri, struct tls_identity *out)
     struct tls_identity identity = {.role = role_of(role)};
     if (!is_uuid(cluster) || identity.role == TLS_ROLE_NONE || !is_name(rest))
         return rc_fail(RC_TLS, "malformed SAN URI: qhsm:CLUSTER-UUID/ROLE/NAME is asked, with role "
-                               "node, client, admin or keystore");
+                               "node, client, admin, keystore or joiner");
     memcpy(identity.cluster, cluster.ptr, cluster.len);
     memcpy(identity.name, rest.ptr, rest.len);
     *out = identity;

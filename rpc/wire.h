@@ -22,4 +22,7 @@
 /* Handles in one FindReply. */
 #define WIRE_FIND_LIMIT 4096U
 
+/* Handles with this bit name session objects, known to the HSM that holds them. */
+#define WIRE_SESSION_HANDLE ((uint64_t)1 << 62)
+
 #endif
