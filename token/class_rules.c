@@ -149,6 +149,19 @@ static const struct attr_rule ec_private[] = {
     {CKA_VALUE, NOTE_1 | NOTE_4 | NOTE_6 | NOTE_7, DEFAULT_ABSENT},
 };
 
+/* PKCS#11 3.2 6.67.2 */
+static const struct attr_rule ml_dsa_public[] = {
+    {CKA_PARAMETER_SET, NOTE_1 | NOTE_3, DEFAULT_ABSENT},
+    {CKA_VALUE, NOTE_1 | NOTE_4, DEFAULT_ABSENT},
+};
+
+/* PKCS#11 3.2 6.67.3; without 1 on CKA_VALUE, which follows from CKA_SEED. */
+static const struct attr_rule ml_dsa_private[] = {
+    {CKA_PARAMETER_SET, NOTE_1 | NOTE_4 | NOTE_6, DEFAULT_ABSENT},
+    {CKA_SEED, NOTE_4 | NOTE_6 | NOTE_7, DEFAULT_ABSENT},
+    {CKA_VALUE, NOTE_4 | NOTE_6 | NOTE_7, DEFAULT_ABSENT},
+};
+
 /* 6.13.2 (AES; its note 6 on CKA_VALUE_LEN is left out, since half of all callers give it), 6.8.2
  * (generic secret), and the types that are like it. */
 static const struct attr_rule secret_value[] = {
@@ -207,11 +220,13 @@ static const struct class_rules table[] = {
     PUBLIC_KEY(CKK_EC, USAGE_VERIFY, USAGE_VERIFY, ec_public),
     PUBLIC_KEY(CKK_EC_EDWARDS, USAGE_VERIFY, USAGE_VERIFY, ec_public),
     PUBLIC_KEY(CKK_EC_MONTGOMERY, USAGE_DERIVE, USAGE_DERIVE, ec_public),
+    PUBLIC_KEY(CKK_ML_DSA, USAGE_VERIFY, USAGE_VERIFY, ml_dsa_public),
     PRIVATE_KEY(CKK_RSA, PRIVATE_RSA_USAGE, PRIVATE_RSA_USAGE & ~(uint32_t)USAGE_UNWRAP,
                 rsa_private),
     PRIVATE_KEY(CKK_EC, USAGE_SIGN, USAGE_SIGN, ec_private),
     PRIVATE_KEY(CKK_EC_EDWARDS, USAGE_SIGN, USAGE_SIGN, ec_private),
     PRIVATE_KEY(CKK_EC_MONTGOMERY, USAGE_DERIVE, USAGE_DERIVE, ec_private),
+    PRIVATE_KEY(CKK_ML_DSA, USAGE_SIGN, USAGE_SIGN, ml_dsa_private),
     SECRET_KEY(CKK_AES, CIPHER_USAGE | WRAP_USAGE | MAC_USAGE, CIPHER_USAGE | MAC_USAGE),
     SECRET_KEY(CKK_GENERIC_SECRET, MAC_USAGE, MAC_USAGE),
     SECRET_KEY(CKK_HKDF, USAGE_DERIVE, USAGE_DERIVE),

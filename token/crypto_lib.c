@@ -29,6 +29,7 @@ static struct {
     EVP_KDF *kdf[COUNT(kdf_names)];
     EVP_MAC *hmac;
     EVP_MAC *cmac;
+    bool has_ml_dsa;
 } crypto;
 
 static enum rc missing(const char *name)
@@ -73,6 +74,14 @@ static enum rc fetch_keyed(void)
     return crypto.hmac == NULL || crypto.cmac == NULL ? missing("HMAC or CMAC") : RC_OK;
 }
 
+static bool has_key_type(const char *name)
+{
+    EVP_KEYMGMT *found = EVP_KEYMGMT_fetch(crypto.lib, name, NULL);
+    EVP_KEYMGMT_free(found);
+    ERR_clear_error();
+    return found != NULL;
+}
+
 static enum rc load(void)
 {
     if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) != 1)
@@ -83,6 +92,8 @@ static enum rc load(void)
     crypto.provider = OSSL_PROVIDER_load(crypto.lib, "default");
     if (crypto.provider == NULL)
         return missing("itself");
+    crypto.has_ml_dsa =
+        has_key_type("ML-DSA-44") && has_key_type("ML-DSA-65") && has_key_type("ML-DSA-87");
     TRY(fetch_digests());
     TRY(fetch_ciphers());
     return fetch_keyed();
@@ -118,6 +129,18 @@ void crypto_lib_cleanup(void)
 OSSL_LIB_CTX *crypto_lib(void)
 {
     return crypto.lib;
+}
+
+bool crypto_lib_offers(CK_KEY_TYPE key_type)
+{
+    return key_type != CKK_ML_DSA || crypto.has_ml_dsa;
+}
+
+enum rc crypto_lib_lacks(void)
+{
+    return rc_fail(RC_MECHANISM,
+                   "the HSM's libcrypto lacks ML-DSA: it is OpenSSL %s, 3.5 or newer is needed",
+                   OpenSSL_version(OPENSSL_VERSION_STRING));
 }
 
 const EVP_MD *crypto_md(enum digest_id digest)

@@ -30,6 +30,11 @@ const EVP_CIPHER *crypto_cipher(const char *name);
 EVP_KDF *crypto_kdf(const char *name);
 /* One shot. `out` has room for EVP_MAX_MD_SIZE bytes. RC_INTERNAL. */
 enum rc crypto_digest(enum digest_id digest, struct bytes data, uint8_t *out, size_t *out_len);
+/* Does this libcrypto have what keys of that type need? Found out at start: it is the
+ * distribution's, and ML-DSA came with OpenSSL 3.5. */
+bool crypto_lib_offers(CK_KEY_TYPE key_type);
+/* rc_fail(RC_MECHANISM) for a key type that it does not offer. */
+enum rc crypto_lib_lacks(void);
 const EVP_MD *crypto_shake256(void); /* RFC 8032: the digest inside Ed448 */
 /* rc_fail() with libcrypto's reason, if it left one; empties its error queue. Never where the
  * reason would tell an attacker about a decryption. */

@@ -6,7 +6,7 @@
 
 #define EFFECT_FORMAT 1U
 
-static enum rc put_head(struct buf *out, enum effect_kind kind, const struct effect_head *head)
+enum rc effect_head_encode(struct buf *out, enum effect_kind kind, const struct effect_head *head)
 {
     TRY(buf_put_u8(out, EFFECT_FORMAT));
     TRY(buf_put_u8(out, (uint8_t)kind));
@@ -30,7 +30,7 @@ enum rc effect_token_init(struct buf *out, const struct effect_head *head, uint6
         return rc_fail(RC_BAD_ARGUMENT, "a token begins with its security officer");
     TRY(check_text(label, TOKEN_LABEL_MAX, "token label"));
     TRY(check_text(serial, 16, "token serial"));
-    TRY(put_head(out, EFFECT_TOKEN_INIT, head));
+    TRY(effect_head_encode(out, EFFECT_TOKEN_INIT, head));
     TRY(buf_put_u64(out, number));
     TRY(buf_put_str(out, label));
     TRY(buf_put_str(out, serial));
@@ -42,7 +42,7 @@ enum rc effect_user_put(struct buf *out, const struct effect_head *head,
 {
     if (user->name[0] == 0)
         return rc_fail(RC_BAD_ARGUMENT, "the user's name is empty");
-    TRY(put_head(out, EFFECT_USER_PUT, head));
+    TRY(effect_head_encode(out, EFFECT_USER_PUT, head));
     TRY(buf_put_u64(out, expected_version));
     return user_row_encode(out, user);
 }
@@ -51,7 +51,7 @@ enum rc effect_user_delete(struct buf *out, const struct effect_head *head, uint
                            const char *name)
 {
     TRY(check_text(name, USER_NAME_MAX, "user name"));
-    TRY(put_head(out, EFFECT_USER_DELETE, head));
+    TRY(effect_head_encode(out, EFFECT_USER_DELETE, head));
     TRY(buf_put_u64(out, token));
     return buf_put_str(out, name);
 }
@@ -59,7 +59,7 @@ enum rc effect_user_delete(struct buf *out, const struct effect_head *head, uint
 enum rc effect_user_tried(struct buf *out, const struct effect_head *head, uint64_t user_id,
                           uint64_t expected_version, bool right)
 {
-    TRY(put_head(out, EFFECT_USER_TRIED, head));
+    TRY(effect_head_encode(out, EFFECT_USER_TRIED, head));
     TRY(buf_put_u64(out, user_id));
     TRY(buf_put_u64(out, expected_version));
     return buf_put_u8(out, right ? 1 : 0);
@@ -68,7 +68,7 @@ enum rc effect_user_tried(struct buf *out, const struct effect_head *head, uint6
 enum rc effect_policy_put(struct buf *out, const struct effect_head *head, uint64_t token,
                           uint64_t expected_epoch, const struct policy *policy)
 {
-    TRY(put_head(out, EFFECT_POLICY_PUT, head));
+    TRY(effect_head_encode(out, EFFECT_POLICY_PUT, head));
     TRY(buf_put_u64(out, token));
     TRY(buf_put_u64(out, expected_epoch));
     return policy_encode(out, policy);
@@ -80,7 +80,7 @@ enum rc effect_objects_add(struct buf *out, const struct effect_head *head, uint
     if (count == 0 || count > EFFECT_HANDLES_MAX)
         return rc_fail(RC_BAD_ARGUMENT, "%zu objects in one effect, at most %u", count,
                        EFFECT_HANDLES_MAX);
-    TRY(put_head(out, EFFECT_OBJECTS_ADD, head));
+    TRY(effect_head_encode(out, EFFECT_OBJECTS_ADD, head));
     TRY(buf_put_u64(out, token));
     TRY(buf_put_u8(out, (uint8_t)count));
     for (size_t i = 0; i < count; i++)
@@ -91,15 +91,23 @@ enum rc effect_objects_add(struct buf *out, const struct effect_head *head, uint
 enum rc effect_object_replace(struct buf *out, const struct effect_head *head, uint64_t handle,
                               struct bytes record)
 {
-    TRY(put_head(out, EFFECT_OBJECT_REPLACE, head));
+    TRY(effect_head_encode(out, EFFECT_OBJECT_REPLACE, head));
     TRY(buf_put_u64(out, handle));
     return buf_put_bytes(out, record);
 }
 
 enum rc effect_object_destroy(struct buf *out, const struct effect_head *head, uint64_t handle)
 {
-    TRY(put_head(out, EFFECT_OBJECT_DESTROY, head));
+    TRY(effect_head_encode(out, EFFECT_OBJECT_DESTROY, head));
     return buf_put_u64(out, handle);
+}
+
+enum rc effect_pair_destroy(struct buf *out, const struct effect_head *head, uint64_t first,
+                            uint64_t second)
+{
+    TRY(effect_head_encode(out, EFFECT_PAIR_DESTROY, head));
+    TRY(buf_put_u64(out, first));
+    return buf_put_u64(out, second);
 }
 
 static enum rc decode_token_init(struct reader *in, struct effect *out)
@@ -177,6 +185,13 @@ static enum rc decode_object_destroy(struct reader *in, struct effect *out)
     return RC_OK;
 }
 
+static enum rc decode_pair_destroy(struct reader *in, struct effect *out)
+{
+    out->handle = reader_u64(in);
+    out->second_handle = reader_u64(in);
+    return out->handle != out->second_handle ? RC_OK : RC_PROTOCOL;
+}
+
 static enum rc (*const bodies[EFFECT_KIND_END])(struct reader *in, struct effect *out) = {
     [EFFECT_TOKEN_INIT] = decode_token_init,
     [EFFECT_USER_PUT] = decode_user_put,
@@ -186,6 +201,12 @@ static enum rc (*const bodies[EFFECT_KIND_END])(struct reader *in, struct effect
     [EFFECT_OBJECTS_ADD] = decode_objects_add,
     [EFFECT_OBJECT_REPLACE] = decode_object_replace,
     [EFFECT_OBJECT_DESTROY] = decode_object_destroy,
+    [EFFECT_DOCUMENTS_CHANGE] = effect_documents_decode,
+    [EFFECT_RESTORE_ROWS] = effect_restore_rows_decode,
+    [EFFECT_RESTORE_END] = effect_restore_end_decode,
+    [EFFECT_PAIR_DESTROY] = decode_pair_destroy,
+    [EFFECT_OWNED_CHANGE] = effect_owned_change_decode,
+    [EFFECT_OWNED_RELEASE] = effect_owned_release_decode,
 };
 
 enum rc effect_decode(struct bytes input, struct effect *out)

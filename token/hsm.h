@@ -83,6 +83,10 @@ enum rc hsm_init_pin(struct hsm *hsm, const struct caller *caller, struct bytes 
                      struct mutation *out); /* POOL */
 enum rc hsm_set_pin(struct hsm *hsm, const struct caller *caller, uint64_t slot, CK_USER_TYPE type,
                     struct bytes old_pin, struct bytes new_pin, struct mutation *out); /* POOL */
+/* The same for the crypto user of that name; the passwords are bare. */
+enum rc hsm_set_password(struct hsm *hsm, const struct caller *caller, uint64_t slot,
+                         const char *name, struct bytes old, struct bytes fresh,
+                         struct mutation *out); /* POOL */
 /* out->reply: the ticket, or with CKU_CONTEXT_SPECIFIC the proof for caller.context, good for
  * TICKET_CONTEXT_LIFE_MS. Serialised per user by the daemon. */
 enum rc hsm_login(struct hsm *hsm, const struct caller *caller, uint64_t slot, CK_USER_TYPE type,

@@ -24,6 +24,14 @@ enum rc hsm_add(struct hsm *hsm, const struct caller *caller, uint64_t slot,
 enum rc hsm_make(struct hsm *hsm, const struct caller *caller, uint64_t slot,
                  const struct template_request *request, struct mutation *out);
 
+/* hsm_keys.c: the value alone, under the law of unwrapping and deriving. RC_KEY_FUNCTION for a key
+ * with a template of its own for what it makes. */
+enum rc hsm_unwrap_value(struct hsm *hsm, const struct caller *caller, uint64_t unwrapping,
+                         const struct mech_call *call, struct bytes wrapped,
+                         struct token_row *out_token, struct secret *out);
+enum rc hsm_derive_value(struct hsm *hsm, const struct caller *caller, uint64_t base,
+                         const struct mech_call *call, struct secret *out);
+
 /* hsm_builtin.c: CKO_PROFILE. */
 enum rc hsm_builtins_new(struct hsm *hsm);
 void hsm_builtins_free(struct hsm *hsm);

@@ -142,9 +142,9 @@ enum rc hsm_wrap(struct hsm *hsm, const struct caller *caller, uint64_t wrapping
 /* CKA_UNWRAP_TEMPLATE or CKA_DERIVE_TEMPLATE of the key used. */
 static enum rc enforced_by(const struct object *used, CK_ATTRIBUTE_TYPE type, struct attr_list *out)
 {
-    const struct attr *attr = object_attr(used, type);
+    struct bytes value;
     out->count = 0;
-    return attr == NULL ? RC_OK : attrs_decode(attr->value, out);
+    return object_attr(used, type, &value) ? attrs_decode(value, out) : RC_OK;
 }
 
 /* PKCS#11 3.1 6.13.6 (CBC): the plain text may be longer than the key, which CKA_VALUE_LEN cuts. */
@@ -246,4 +246,36 @@ enum rc hsm_derive(struct hsm *hsm, const struct caller *caller, uint64_t base,
     TRY(key_import(CKO_SECRET_KEY, type, secret_expose(&value), &material));
     request.material = &material;
     return hsm_make(hsm, caller, slot, &request, out);
+}
+
+/* ---- values that become no object here: a key store's ---- */
+
+/* What the key asks of every object made with it cannot be asked of a bare value. */
+static enum rc check_bare(const struct object *used, CK_ATTRIBUTE_TYPE type)
+{
+    if (!object_has(used, type))
+        return RC_OK;
+    return rc_fail(RC_KEY_FUNCTION, "the key wants its template obeyed, so that it makes objects "
+                                    "only");
+}
+
+enum rc hsm_unwrap_value(struct hsm *hsm, const struct caller *caller, uint64_t unwrapping,
+                         const struct mech_call *call, struct bytes wrapped,
+                         struct token_row *out_token, struct secret *out)
+{
+    AUTO_USED_KEY used = {.object = NULL};
+    TRY(recoded(use_key(hsm, caller, unwrapping, call, LAW_UNWRAP, unwrapping_codes.handle, &used),
+                &unwrapping_codes));
+    TRY(check_bare(used.object, CKA_UNWRAP_TEMPLATE));
+    *out_token = used.token;
+    return recoded(mech_unwrap(call, used.key, caller->lane, wrapped, out), &unwrapping_codes);
+}
+
+enum rc hsm_derive_value(struct hsm *hsm, const struct caller *caller, uint64_t base,
+                         const struct mech_call *call, struct secret *out)
+{
+    AUTO_USED_KEY used = {.object = NULL};
+    TRY(use_key(hsm, caller, base, call, LAW_DERIVE, RC_KEY_HANDLE, &used));
+    TRY(check_bare(used.object, CKA_DERIVE_TEMPLATE));
+    return mech_derive(call, used.key, NULL, caller->lane, 0, out);
 }

@@ -34,7 +34,7 @@ static enum rc try_pin(const struct hsm *hsm, const struct caller *caller,
                        struct mutation *out, bool *out_right)
 {
     TRY(may_try(policy, user));
-    enum rc rc = user_verify_pin(hsm->keys, user, pin);
+    enum rc rc = user_verify_pin(hsm->state, user, pin);
     *out_right = rc == RC_OK;
     if (rc != RC_PIN_INCORRECT)
         return rc;
@@ -53,7 +53,7 @@ static enum rc set_pin(const struct hsm *hsm, const struct policy *policy, struc
                        struct bytes pin)
 {
     TRY(pin_check(policy, pin));
-    TRY(user_set_pin(hsm->keys, user, pin));
+    TRY(user_set_pin(hsm->state, user, pin));
     user->tries = 0;
     return RC_OK;
 }
@@ -227,6 +227,24 @@ enum rc hsm_set_pin(struct hsm *hsm, const struct caller *caller, uint64_t slot,
     TRY(role_of(type, caller, &role));
     TRY(pick(hsm, caller, slot, role, NULL, old_pin, &user, &password));
     struct bytes fresh = without_name(new_pin, role, user.name);
+    TRY(pin_check(&token.policy, fresh));
+    TRY(try_pin(hsm, caller, &token.policy, &user, password, out, &right));
+    if (!right)
+        return RC_OK;
+    TRY(set_pin(hsm, &token.policy, &user, fresh));
+    return put_user(caller, &user, user.version, out);
+}
+
+enum rc hsm_set_password(struct hsm *hsm, const struct caller *caller, uint64_t slot,
+                         const char *name, struct bytes old, struct bytes fresh,
+                         struct mutation *out)
+{
+    struct token_row token = {.number = 0};
+    struct user_row user = {.id = 0};
+    struct bytes password = BYTES_NONE;
+    bool right = false;
+    TRY(hsm_token(hsm, slot, &token));
+    TRY(user_pick(hsm->state, slot, ROLE_USER, old, name, &user, &password));
     TRY(pin_check(&token.policy, fresh));
     TRY(try_pin(hsm, caller, &token.policy, &user, password, out, &right));
     if (!right)

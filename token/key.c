@@ -24,9 +24,13 @@ static enum rc parse_into(struct key *key, struct attrs attrs)
         return secret_parse(key, attrs);
     if (key->object_class != CKO_PUBLIC_KEY && key->object_class != CKO_PRIVATE_KEY)
         return rc_fail(RC_KEY_TYPE, "an object of class %lu is no key", key->object_class);
+    if (!crypto_lib_offers(key->key_type))
+        return crypto_lib_lacks();
     switch (key->key_type) {
     case CKK_RSA:
         return key_rsa_parse(key, attrs);
+    case CKK_ML_DSA:
+        return key_ml_dsa_parse(key, attrs);
     case CKK_EC:
     case CKK_EC_EDWARDS:
     case CKK_EC_MONTGOMERY:
@@ -68,10 +72,12 @@ static enum rc parse_object(const struct seal_keys *keys, const struct object *o
 {
     AUTO_SECRET store = SECRET_INIT;
     struct attr_list all = {.count = 0};
+    struct attr_list known;
     if (object->sealed.len > 0)
         TRY(object_secrets(keys, object, &store, &all));
-    for (size_t i = 0; i < object->attrs.count; i++)
-        TRY(attr_list_add(&all, object->attrs.ptr[i].type, object->attrs.ptr[i].value));
+    object_attrs(object, &known);
+    for (size_t i = 0; i < known.count; i++)
+        TRY(attr_list_add(&all, known.items[i].type, known.items[i].value));
     return key_parse(object->object_class, object->key_type, attrs_of(&all), out);
 }
 
@@ -122,6 +128,8 @@ uint32_t key_strength(const struct key *key)
 {
     if (key->curve != NULL)
         return key->curve->strength;
+    if (key->ml_dsa != NULL)
+        return key->ml_dsa->strength;
     if (key->object_class == CKO_SECRET_KEY)
         return key->bits < 256 ? key->bits : 256;
     for (size_t i = 0; i < sizeof rsa_strengths / sizeof rsa_strengths[0]; i++)

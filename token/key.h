@@ -23,9 +23,10 @@ enum rc key_validate(const struct key *key);
 
 CK_KEY_TYPE key_type(const struct key *key);
 CK_OBJECT_CLASS key_class(const struct key *key);
-uint32_t key_bits(const struct key *key);       /* modulus, field or secret bits */
-uint32_t key_output_len(const struct key *key); /* RSA: modulus bytes; EC: 2 * field bytes; EdDSA:
-                                                   signature bytes; 0 else */
+uint32_t key_bits(const struct key *key);       /* modulus, field or secret bits; ML-DSA: of the
+                                                   public key */
+uint32_t key_output_len(const struct key *key); /* RSA: modulus bytes; EC: 2 * field bytes; EdDSA,
+                                                   ML-DSA: signature bytes; 0 else */
 uint32_t key_strength(const struct key *key);   /* SP 800-57 part 1, table 2: security bits */
 
 /* CKA_EC_POINT in canonical form: Weierstrass uncompressed in a DER OCTET STRING, Edwards and

@@ -15,7 +15,8 @@ enum {
     DER_SEQUENCE = 0x30,
     DER_CONTEXT_0 = 0xA0, /* constructed */
     DER_CONTEXT_1 = 0xA1,
-    DER_IMPLICIT_1 = 0x81, /* primitive */
+    DER_IMPLICIT_0 = 0x80, /* primitive */
+    DER_IMPLICIT_1 = 0x81,
 };
 
 /* Takes one value of that tag from the front. False, and nothing moved, when it is not there, not

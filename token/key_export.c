@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys as PKCS#8 (RFC 5958, RFC 8017 A.1.2, RFC 5915, RFC 8410) and as SubjectPublicKeyInfo. */
+/* Keys as PKCS#8 (RFC 5958, RFC 8017 A.1.2, RFC 5915, RFC 8410, RFC 9881) and as
+ * SubjectPublicKeyInfo. */
 #include "token/key_der.h"
 #include "token/key_internal.h"
 
@@ -23,6 +24,8 @@ static enum rc put_algorithm(const struct key *key, struct secret *out)
         TRY(secret_append(&id, bytes_of(oid_ec, sizeof oid_ec)));
     if (key->curve != NULL)
         TRY(secret_append(&id, key->curve->oid));
+    if (key->ml_dsa != NULL)
+        TRY(secret_append(&id, key->ml_dsa->oid));
     return key_der_put(out, DER_SEQUENCE, secret_expose(&id));
 }
 
@@ -63,12 +66,26 @@ static enum rc put_ec_private(const struct attr_list *parts, struct secret *out)
     return put_sequence(out, &body);
 }
 
+/* RFC 9881 6: both forms, or the expanded key alone when no seed is known. */
+static enum rc put_ml_dsa_private(const struct attr_list *parts, struct secret *out)
+{
+    AUTO_SECRET both = SECRET_INIT;
+    struct bytes seed = part(parts, CKA_SEED), value = part(parts, CKA_VALUE);
+    if (seed.len == 0)
+        return key_der_put(out, DER_OCTET_STRING, value);
+    TRY(key_der_put(&both, DER_OCTET_STRING, seed));
+    TRY(key_der_put(&both, DER_OCTET_STRING, value));
+    return put_sequence(out, &both);
+}
+
 static enum rc put_private(const struct key *key, const struct attr_list *parts, struct secret *out)
 {
     if (key->key_type == CKK_RSA)
         return put_rsa(parts, true, out);
     if (key->key_type == CKK_EC)
         return put_ec_private(parts, out);
+    if (key->ml_dsa != NULL)
+        return put_ml_dsa_private(parts, out);
     return key_der_put(out, DER_OCTET_STRING, part(parts, CKA_VALUE)); /* CurvePrivateKey */
 }
 
@@ -93,7 +110,7 @@ enum rc key_public_info(const struct key *key, struct buf *out)
     AUTO_SECRET arena = SECRET_INIT, rsa = SECRET_INIT, body = SECRET_INIT, info = SECRET_INIT;
     struct attr_list parts = {.count = 0};
     TRY(key_parts(key, false, &arena, &parts));
-    struct bytes bits = part(&parts, CKA_EC_POINT);
+    struct bytes bits = part(&parts, key->ml_dsa != NULL ? CKA_VALUE : CKA_EC_POINT);
     if (key->key_type == CKK_RSA) {
         TRY(put_rsa(&parts, false, &rsa));
         bits = secret_expose(&rsa);

@@ -74,6 +74,25 @@ static enum rc import_raw(CK_KEY_TYPE key_type, struct bytes algorithm, struct b
     return attr_list_add(out, CKA_VALUE, value);
 }
 
+/* ML-DSA-PrivateKey (RFC 9881 6): the seed, the expanded key, or both. */
+static enum rc import_ml_dsa(struct bytes algorithm, struct bytes inner, struct attr_list *out)
+{
+    struct bytes seed = BYTES_NONE, value = BYTES_NONE, both;
+    const struct key_ml_dsa_set *set = key_ml_dsa_by_oid(algorithm);
+    if (set == NULL)
+        return malformed("the algorithm is not ML-DSA");
+    bool good =
+        key_der_get(&inner, DER_IMPLICIT_0, &seed) ||
+        key_der_get(&inner, DER_OCTET_STRING, &value) ||
+        (key_der_get(&inner, DER_SEQUENCE, &both) && key_der_get(&both, DER_OCTET_STRING, &seed) &&
+         key_der_get(&both, DER_OCTET_STRING, &value) && both.len == 0);
+    if (!good || inner.len != 0)
+        return malformed("ML-DSA-PrivateKey");
+    TRY(attr_list_add(out, CKA_PARAMETER_SET, set->number));
+    TRY(attr_list_add(out, CKA_SEED, seed));
+    return attr_list_add(out, CKA_VALUE, value);
+}
+
 static enum rc decode_private(CK_KEY_TYPE key_type, struct bytes plain, struct attr_list *out)
 {
     struct bytes algorithm, inner;
@@ -83,6 +102,8 @@ static enum rc decode_private(CK_KEY_TYPE key_type, struct bytes plain, struct a
         return import_rsa(algorithm, inner, out);
     if (key_type == CKK_EC)
         return import_ec(algorithm, inner, out);
+    if (key_type == CKK_ML_DSA)
+        return import_ml_dsa(algorithm, inner, out);
     return import_raw(key_type, algorithm, inner, out);
 }
 

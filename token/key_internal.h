@@ -6,6 +6,7 @@
 #include "common/secret.h"
 #include "token/key.h"
 #include "token/key_curve.h"
+#include "token/key_ml_dsa.h"
 
 #define RSA_BITS_MIN 2048U
 #define RSA_BITS_MAX 8192U
@@ -33,9 +34,10 @@ struct key {
     CK_KEY_TYPE key_type;
     uint32_t bits;
     uint32_t output_len;
-    const struct key_curve *curve; /* EC, Edwards, Montgomery; else NULL */
-    EVP_PKEY *pkey;                /* asymmetric keys; else NULL */
-    struct secret value;           /* secret keys: the raw value */
+    const struct key_curve *curve;       /* EC, Edwards, Montgomery; else NULL */
+    const struct key_ml_dsa_set *ml_dsa; /* ML-DSA; else NULL */
+    EVP_PKEY *pkey;                      /* asymmetric keys; else NULL */
+    struct secret value;                 /* secret keys: the raw value */
     struct key_lane *lanes[LANES_MAX];
 };
 
@@ -50,11 +52,17 @@ void key_lanes_clear(struct key *key);
 /* Fill pkey, curve, bits, output_len of a key whose class and type are set. */
 enum rc key_rsa_parse(struct key *key, struct attrs attrs);
 enum rc key_ec_parse(struct key *key, struct attrs attrs);
+enum rc key_ml_dsa_parse(struct key *key, struct attrs attrs);
+void key_ml_dsa_init(struct key *key, const struct key_ml_dsa_set *set); /* all but pkey */
+/* The same by CKA_PARAMETER_SET. RC_TEMPLATE_INCOMPLETE, RC_ATTRIBUTE_VALUE. */
+enum rc key_ml_dsa_choose(struct key *key, struct attrs attrs);
 /* key_parts() of that family. */
 enum rc key_rsa_parts(const struct key *key, bool with_private, struct secret *arena,
                       struct attr_list *out);
 enum rc key_ec_parts(const struct key *key, bool with_private, struct secret *arena,
                      struct attr_list *out);
+enum rc key_ml_dsa_parts(const struct key *key, bool with_private, struct secret *arena,
+                         struct attr_list *out);
 
 /* The numbers that a private RSA key may lack, worked out from those that it has (n and d at
  * least): all of PKCS#1's eight, views into `arena`, in `out`. RC_ATTRIBUTE_VALUE. */
@@ -64,13 +72,17 @@ enum rc key_rsa_complete(struct attrs attrs, struct secret *arena, struct attr_l
 enum rc key_rsa_check(const struct key *key);
 
 /* The key's own numbers as attributes, views into `arena` and static memory. RSA: CKA_MODULUS to
- * CKA_COEFFICIENT in PKCS#1's order; else CKA_EC_PARAMS (OID), CKA_EC_POINT (raw) and CKA_VALUE
+ * CKA_COEFFICIENT in PKCS#1's order; ML-DSA: CKA_PARAMETER_SET, CKA_SEED if it is known, and
+ * CKA_VALUE of the half asked for; else CKA_EC_PARAMS (OID), CKA_EC_POINT (raw) and CKA_VALUE
  * (fixed width). */
 enum rc key_parts(const struct key *key, bool with_private, struct secret *arena,
                   struct attr_list *out);
 /* Parts as the material of a new object of that class; CKA_EC_PARAMS as `params` unless empty. */
 enum rc key_parts_material(const struct key *key, CK_OBJECT_CLASS object_class, struct bytes params,
                            struct material *out);
+/* Both halves of a fresh pair as material, when key_pairwise() finds nothing. */
+enum rc key_pair_material(const struct key *key, struct bytes params, struct material *out_public,
+                          struct material *out_private);
 /* Sign and verify, or agree, with a fresh key (FIPS 140-3 10.3.A pairwise consistency).
  * RC_SELF_TEST. */
 enum rc key_pairwise(const struct key *key);

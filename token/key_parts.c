@@ -8,8 +8,10 @@ enum rc key_parts(const struct key *key, bool with_private, struct secret *arena
 {
     if (key->pkey == NULL)
         return rc_fail(RC_KEY_TYPE, "a secret key has no public and private parts");
-    return key->key_type == CKK_RSA ? key_rsa_parts(key, with_private, arena, out)
-                                    : key_ec_parts(key, with_private, arena, out);
+    if (key->key_type == CKK_RSA)
+        return key_rsa_parts(key, with_private, arena, out);
+    return key->ml_dsa != NULL ? key_ml_dsa_parts(key, with_private, arena, out)
+                               : key_ec_parts(key, with_private, arena, out);
 }
 
 static bool is_public_part(CK_OBJECT_CLASS object_class, CK_ATTRIBUTE_TYPE type)
@@ -18,7 +20,9 @@ static bool is_public_part(CK_OBJECT_CLASS object_class, CK_ATTRIBUTE_TYPE type)
     case CKA_MODULUS:
     case CKA_PUBLIC_EXPONENT:
     case CKA_EC_PARAMS:
+    case CKA_PARAMETER_SET:
         return true;
+    case CKA_VALUE:    /* ML-DSA's public keys have one, too */
     case CKA_EC_POINT: /* the standard gives it to public keys alone */
         return object_class == CKO_PUBLIC_KEY;
     default:
@@ -58,4 +62,12 @@ enum rc key_parts_material(const struct key *key, CK_OBJECT_CLASS object_class, 
     }
     TRY(attrs_encode(&out->public_attrs, attrs_of(&open)));
     return attrs_encode_secret(&out->secret_attrs, attrs_of(&hidden));
+}
+
+enum rc key_pair_material(const struct key *key, struct bytes params, struct material *out_public,
+                          struct material *out_private)
+{
+    TRY(key_pairwise(key));
+    TRY(key_parts_material(key, CKO_PUBLIC_KEY, params, out_public));
+    return key_parts_material(key, CKO_PRIVATE_KEY, params, out_private);
 }

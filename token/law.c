@@ -29,20 +29,16 @@ static const struct use_row uses[] = {
     [LAW_DERIVE] = {"CKA_DERIVE", CKF_DERIVE, USAGE_DERIVE, true},
 };
 
-static bool is_bits(const struct object *key)
-{
-    return key->object_class != CKO_SECRET_KEY;
-}
-
 static enum rc check_fit(const struct object *key, const struct mechanism *mech)
 {
     if (mech->key_type != CK_UNAVAILABLE_INFORMATION && mech->key_type != key->key_type)
         return rc_fail(RC_KEY_TYPE, "%s needs a key of type 0x%lx, this one is 0x%lx", mech->name,
                        mech->key_type, key->key_type);
-    CK_ULONG size = is_bits(key) ? key->size_bits : key->size_bits / 8;
+    bool in_bits = mechanism_counts_bits(mech);
+    CK_ULONG size = in_bits ? key->size_bits : key->size_bits / 8;
     if (mech->max_size != 0 && (size < mech->min_size || size > mech->max_size))
         return rc_fail(RC_KEY_SIZE, "%s takes keys of %lu to %lu %s, this one has %lu", mech->name,
-                       mech->min_size, mech->max_size, is_bits(key) ? "bits" : "bytes", size);
+                       mech->min_size, mech->max_size, in_bits ? "bits" : "bytes", size);
     return RC_OK;
 }
 
@@ -57,8 +53,8 @@ static bool lists_mechanism(struct bytes list, CK_MECHANISM_TYPE type)
 
 static enum rc check_allowed(const struct object *key, const struct mechanism *mech)
 {
-    const struct attr *allowed = object_attr(key, CKA_ALLOWED_MECHANISMS);
-    if (allowed != NULL && !lists_mechanism(allowed->value, mech->type))
+    struct bytes allowed;
+    if (object_attr(key, CKA_ALLOWED_MECHANISMS, &allowed) && !lists_mechanism(allowed, mech->type))
         return rc_fail(RC_MECHANISM, "%s is not among the key's CKA_ALLOWED_MECHANISMS",
                        mech->name);
     return RC_OK;
@@ -76,19 +72,19 @@ static bool today(uint64_t now_ms, char out[DATE_LEN + 1])
  * what was may still be verified, decrypted and unwrapped. */
 static enum rc check_dates(const struct object *key, const struct use_row *use, uint64_t now_ms)
 {
-    const struct attr *start = object_attr(key, CKA_START_DATE);
-    const struct attr *end = object_attr(key, CKA_END_DATE);
-    bool has_start = start != NULL && start->value.len == DATE_LEN;
-    bool has_end = end != NULL && end->value.len == DATE_LEN && use->protects;
+    struct bytes start;
+    struct bytes end;
+    bool has_start = object_attr(key, CKA_START_DATE, &start) && start.len == DATE_LEN;
+    bool has_end = use->protects && object_attr(key, CKA_END_DATE, &end) && end.len == DATE_LEN;
     if (!has_start && !has_end)
         return RC_OK;
     char date[DATE_LEN + 1];
     if (!today(now_ms, date))
         return rc_fail(RC_INTERNAL, "the clock shows no date");
     struct bytes now = bytes_of(date, DATE_LEN);
-    if (has_start && bytes_compare(now, start->value) < 0)
+    if (has_start && bytes_compare(now, start) < 0)
         return rc_fail(RC_KEY_DATE, "CKA_START_DATE is not reached yet");
-    if (has_end && bytes_compare(now, end->value) > 0)
+    if (has_end && bytes_compare(now, end) > 0)
         return rc_fail(RC_KEY_DATE, "CKA_END_DATE is over: the key does no more than decrypt, "
                                     "verify and unwrap");
     return RC_OK;
@@ -121,11 +117,11 @@ static enum rc check_approved_size(const struct policy *policy, const struct obj
 
 static enum rc check_approved_curve(const struct policy *policy, const struct object *key)
 {
-    const struct attr *params = object_attr(key, CKA_EC_PARAMS);
+    struct bytes params;
     const struct key_curve *curve = NULL;
-    if (!policy->approved_only || params == NULL)
+    if (!policy->approved_only || !object_attr(key, CKA_EC_PARAMS, &params))
         return RC_OK;
-    TRY(key_curve_find(key->key_type, params->value, &curve));
+    TRY(key_curve_find(key->key_type, params, &curve));
     return curve->approved
                ? RC_OK
                : rc_fail(RC_CURVE, "%s is not approved, and the policy says approved only",

@@ -29,25 +29,29 @@ static uint32_t usage_of(struct attrs attrs)
 
 /* Was the value made here and never seen outside? A key from a password was seen by whoever knows
  * the password. */
-static bool has_unknown_value(struct attrs attrs)
+static bool has_unknown_value(const struct object *key)
 {
     CK_ULONG made_by = CK_UNAVAILABLE_INFORMATION;
-    (void)attrs_get_ulong(attrs, CKA_KEY_GEN_MECHANISM, &made_by);
+    struct bytes value;
+    if (object_attr(key, CKA_KEY_GEN_MECHANISM, &value))
+        (void)attr_value_ulong(value, &made_by);
     const struct mechanism *mech = mechanism_find(made_by);
-    return is_true(attrs, CKA_LOCAL) && is_true(attrs, CKA_ALWAYS_SENSITIVE) &&
-           is_true(attrs, CKA_NEVER_EXTRACTABLE) && (mech == NULL || mech->family != FAMILY_PBKDF2);
+    return object_bool(key, CKA_LOCAL, false) && object_bool(key, CKA_ALWAYS_SENSITIVE, false) &&
+           object_bool(key, CKA_NEVER_EXTRACTABLE, false) &&
+           (mech == NULL || mech->family != FAMILY_PBKDF2);
 }
 
 static enum rc check_template(const struct law_wrap *wrap)
 {
-    const struct attr *wanted = object_attr(wrap->wrapping, CKA_WRAP_TEMPLATE);
+    struct bytes wanted;
     struct attr_list list;
-    if (wanted == NULL)
+    if (!object_attr(wrap->wrapping, CKA_WRAP_TEMPLATE, &wanted))
         return RC_OK;
-    TRY(attrs_decode(wanted->value, &list));
+    TRY(attrs_decode(wanted, &list));
     for (size_t i = 0; i < list.count; i++) {
-        const struct attr *has = object_attr(wrap->target, list.items[i].type);
-        if (has == NULL || !bytes_equal(has->value, list.items[i].value)) {
+        struct bytes has;
+        if (!object_attr(wrap->target, list.items[i].type, &has) ||
+            !bytes_equal(has, list.items[i].value)) {
             const struct attr_info *info = attr_info(list.items[i].type);
             return rc_fail(RC_KEY_NOT_WRAPPABLE,
                            "%s is not as the wrapping key's CKA_WRAP_TEMPLATE wants it",
@@ -65,7 +69,7 @@ static enum rc check_wrap_strict(const struct law_wrap *wrap)
                        wrap->wrapping_strength, wrap->target_strength);
     if ((wrap->wrapping->flags & OBJECT_TRUSTED) != 0)
         return RC_OK;
-    if (wrap->wrapping->object_class != CKO_SECRET_KEY || !has_unknown_value(wrap->wrapping->attrs))
+    if (wrap->wrapping->object_class != CKO_SECRET_KEY || !has_unknown_value(wrap->wrapping))
         return rc_fail(RC_KEY_NOT_WRAPPABLE,
                        "the strict policy wraps only with a secret key made here and never shown, "
                        "or with one that the security officer made CKA_TRUSTED");
@@ -121,12 +125,12 @@ static enum rc refuse(const char *what)
 /* Usage and time of validity only ever shrink, else wrap and decrypt could follow each other. */
 static enum rc check_changed(struct attrs attrs, const struct object *before)
 {
-    const struct attr *was = object_attr(before, CKA_END_DATE);
+    struct bytes was = BYTES_NONE;
     const struct attr *is = attrs_find(attrs, CKA_END_DATE);
     if ((usage_of(attrs) & ~before->usage) != 0)
         return refuse("to give a key a usage that it did not have when it was made");
-    if (was != NULL && was->value.len > 0 &&
-        (is == NULL || is->value.len == 0 || bytes_compare(is->value, was->value) > 0))
+    if (object_attr(before, CKA_END_DATE, &was) && was.len > 0 &&
+        (is == NULL || is->value.len == 0 || bytes_compare(is->value, was) > 0))
         return refuse("to move CKA_END_DATE to a later day");
     return RC_OK;
 }

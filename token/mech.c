@@ -37,6 +37,8 @@ static const struct mech_methods *const families[FAMILY_COUNT] = {
     [FAMILY_PREPEND] = &mech_prepend,
     [FAMILY_XOR] = &mech_xor,
     [FAMILY_AES_DERIVE] = &mech_aes_derive,
+    [FAMILY_ML_DSA_GEN] = &mech_ml_dsa_gen,
+    [FAMILY_ML_DSA] = &mech_ml_dsa,
 };
 
 /* No derived key is longer: CKA_VALUE_LEN must not buy work. */
@@ -66,17 +68,17 @@ static CK_FLAGS op_flag(enum crypt_op op)
     return 0;
 }
 
-/* Sizes of secret keys are bytes in the rows, those of asymmetric keys bits; 0 and 0: no range. */
+/* 0 and 0: no range. */
 static enum rc check_size(const struct mechanism *mech, const struct key *key)
 {
     if (mech->max_size == 0)
         return RC_OK;
-    bool secret = key->object_class == CKO_SECRET_KEY;
-    CK_ULONG size = secret ? key->value.len : key->bits;
+    bool in_bits = mechanism_counts_bits(mech);
+    CK_ULONG size = in_bits ? key->bits : key->bits / 8;
     if (size >= mech->min_size && size <= mech->max_size)
         return RC_OK;
     return rc_fail(RC_KEY_SIZE, "key of %lu %s, %s takes %lu to %lu", size,
-                   secret ? "bytes" : "bits", mech->name, mech->min_size, mech->max_size);
+                   in_bits ? "bits" : "bytes", mech->name, mech->min_size, mech->max_size);
 }
 
 static enum rc check_key(const struct mechanism *mech, const struct key *key)
@@ -123,6 +125,13 @@ static enum rc stream_all(const struct mech_work *work, struct buf *out)
     return rc;
 }
 
+static bool may_be_prehashed(const struct mech_call *call)
+{
+    bool is_ph = call->mech->param == PARAM_EDDSA && call->has_param && call->u.eddsa.ph;
+    bool is_mu = call->mech->family == FAMILY_ML_DSA;
+    return is_ph || is_mu || mechanism_hashes_first(call->mech);
+}
+
 enum rc mech_crypt(const struct mech_call *call, enum crypt_op op, struct key *key, unsigned lane,
                    bool prehashed, struct bytes data, struct bytes signature, struct buf *out,
                    struct buf *out_iv)
@@ -137,7 +146,7 @@ enum rc mech_crypt(const struct mech_call *call, enum crypt_op op, struct key *k
                                    .signature = signature,
                                    .out_iv = out_iv};
     TRY(mech_check(call, op, key));
-    if (prehashed && !mechanism_hashes_first(call->mech))
+    if (prehashed && !may_be_prehashed(call))
         return rc_fail(RC_BAD_ARGUMENT, "%s does not hash its input first", call->mech->name);
     size_t start = out->len;
     enum rc rc = RC_OK;
@@ -167,6 +176,8 @@ enum rc mech_generate_pair(const struct mech_call *call, struct attrs wanted_pub
     const struct mech_methods *methods = families[call->mech->family];
     if ((call->mech->flags & CKF_GENERATE_KEY_PAIR) == 0 || methods->generate_pair == NULL)
         return refuse(call->mech, "generating a key pair");
+    if (!crypto_lib_offers(call->mech->key_type))
+        return crypto_lib_lacks();
     return methods->generate_pair(call, wanted_public, wanted_private, out_public, out_private);
 }
 

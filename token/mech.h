@@ -16,7 +16,8 @@
  * themselves. */
 enum rc mech_check(const struct mech_call *call, enum crypt_op op, const struct key *key);
 
-/* One shot. `prehashed`: data is already the digest of call->mech->digest.
+/* One shot. `prehashed`: data is already the digest of call->mech->digest; CKM_ML_DSA: it is the
+ * message representative mu (FIPS 204, algorithm 7, step 6).
  * SIGN/ENCRYPT/DECRYPT/SIGN_RECOVER/VERIFY_RECOVER append to out; VERIFY reads `signature`. GCM
  * with an all-zero IV under CKM_CLOUDHSM_AES_GCM makes the IV: appended to `out_iv` (else
  * untouched; never NULL). */

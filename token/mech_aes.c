@@ -57,21 +57,38 @@ static void release(void *context)
     EVP_CIPHER_CTX_free(context);
 }
 
-enum rc mech_aes_ready(struct key *key, unsigned lane_number, const struct aes_setup *setup,
-                       EVP_CIPHER_CTX **out)
+/* libcrypto keeps the last block: decrypted for the padding to be looked at, or, of GCM by AVX-512
+ * since 3.1, whatever is no whole block. Only a new key clears the state of GCM and CCM; the others
+ * keep their buffer even then. */
+static bool forget(EVP_CIPHER_CTX *context, struct bytes key, const struct aes_setup *setup)
+{
+    static const uint8_t zeros[AES_BLOCK];
+    uint8_t out[2 * AES_BLOCK];
+    int len = 0;
+    if (setup->mode == AES_GCM || setup->mode == AES_CCM)
+        return EVP_CipherInit_ex2(context, NULL, key.ptr, NULL, -1, NULL) == 1;
+    if (setup->mode == AES_WRAP || setup->mode == AES_WRAP_PAD)
+        return true;
+    return EVP_CipherInit_ex2(context, NULL, NULL, zeros, -1, NULL) == 1 &&
+           EVP_CipherUpdate(context, out, &len, zeros, sizeof zeros) == 1;
+}
+
+enum rc mech_aes_use(const struct mech_work *work, const struct aes_setup *setup, mech_aes_run run,
+                     struct buf *out)
 {
     struct key_lane *lane = NULL;
-    TRY(key_lane(key, lane_number, &lane));
+    struct bytes value = secret_expose(&work->key->value);
+    TRY(key_lane(work->key, work->lane, &lane));
     uint64_t tag = 1U | (uint64_t)setup->encrypt << 1 | (uint64_t)setup->pad << 2 |
                    (uint64_t)setup->mode << 8 | (uint64_t)setup->iv_len << 16 |
                    (uint64_t)setup->tag_len << 24;
     EVP_CIPHER_CTX *context = key_ready_get(lane, tag);
     if (context == NULL) {
-        TRY(mech_aes_new(secret_expose(&key->value), setup, &context));
+        TRY(mech_aes_new(value, setup, &context));
         key_ready_put(lane, tag, context, release);
     }
-    *out = context;
-    return RC_OK;
+    enum rc rc = run(context, work, out);
+    return forget(context, value, setup) ? rc : crypto_fail(RC_INTERNAL, "AES context");
 }
 
 enum rc mech_aes_start(EVP_CIPHER_CTX *context, struct bytes iv)

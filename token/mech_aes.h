@@ -31,9 +31,13 @@ struct aes_setup {
 
 /* A context of the caller's own, to be freed with EVP_CIPHER_CTX_free(). RC_KEY_SIZE. */
 enum rc mech_aes_new(struct bytes key, const struct aes_setup *setup, EVP_CIPHER_CTX **out);
-/* The lane's context for that setup, borrowed; made at first use. */
-enum rc mech_aes_ready(struct key *key, unsigned lane, const struct aes_setup *setup,
-                       EVP_CIPHER_CTX **out);
+/* One whole use of a context. */
+typedef enum rc (*mech_aes_run)(EVP_CIPHER_CTX *context, const struct mech_work *work,
+                                struct buf *out);
+/* Runs on the context that work->key's lane keeps for that setup, made at first use. Nothing of the
+ * data stays in it. */
+enum rc mech_aes_use(const struct mech_work *work, const struct aes_setup *setup, mech_aes_run run,
+                     struct buf *out);
 /* Begins anew with this IV (empty for ECB). RC_INTERNAL. */
 enum rc mech_aes_start(EVP_CIPHER_CTX *context, struct bytes iv);
 /* Appends what comes out. `failure` is the caller's code for a refusal of libcrypto, whose reason

@@ -82,18 +82,21 @@ static enum rc check_whole(uint64_t total, const struct block_mode *mode, bool e
                    "%lu bytes are no whole number of blocks", (unsigned long)total);
 }
 
+static enum rc run(EVP_CIPHER_CTX *context, const struct mech_work *work, struct buf *out)
+{
+    TRY(mech_aes_start(context, iv_of(work->call)));
+    TRY(mech_aes_feed(context, work->data, RC_ENCRYPTED_DATA, out));
+    return mech_aes_finish(context, RC_ENCRYPTED_DATA, out);
+}
+
 static enum rc crypt(const struct mech_work *work, struct buf *out)
 {
-    EVP_CIPHER_CTX *context = NULL;
     bool encrypt = work->op == CRYPT_ENCRYPT;
     const struct block_mode mode = mode_of(work->call->mech);
     const struct aes_setup setup = {.mode = mode.mode, .encrypt = encrypt, .pad = mode.pad};
     TRY(check_whole(work->data.len, &mode, encrypt));
     TRY(check_room(work->data.len, counter_room(work->call), encrypt));
-    TRY(mech_aes_ready(work->key, work->lane, &setup, &context));
-    TRY(mech_aes_start(context, iv_of(work->call)));
-    TRY(mech_aes_feed(context, work->data, RC_ENCRYPTED_DATA, out));
-    return mech_aes_finish(context, RC_ENCRYPTED_DATA, out);
+    return mech_aes_use(work, &setup, run, out);
 }
 
 struct block_stream {

@@ -102,10 +102,8 @@ static enum rc run(EVP_CIPHER_CTX *context, const struct mech_work *work, struct
 
 static enum rc crypt(const struct mech_work *work, struct buf *out)
 {
-    EVP_CIPHER_CTX *context = NULL;
     const struct aes_setup setup = setup_of(work->call, work->op == CRYPT_ENCRYPT);
-    TRY(mech_aes_ready(work->key, work->lane, &setup, &context));
-    return run(context, work, out);
+    return mech_aes_use(work, &setup, run, out);
 }
 
 static enum rc begin(const struct mech_call *call, struct buf *out_iv, struct operation *operation)

@@ -155,10 +155,8 @@ static enum rc run(EVP_CIPHER_CTX *context, const struct mech_work *work, struct
 
 static enum rc crypt(const struct mech_work *work, struct buf *out)
 {
-    EVP_CIPHER_CTX *context = NULL;
     const struct aes_setup setup = setup_of(work->call, work->op == CRYPT_ENCRYPT);
-    TRY(mech_aes_ready(work->key, work->lane, &setup, &context));
-    return run(context, work, out);
+    return mech_aes_use(work, &setup, run, out);
 }
 
 /* Multi-part. Encrypting streams; decrypting, an IV that precedes the data and a long one are

@@ -59,11 +59,9 @@ static enum rc run(EVP_CIPHER_CTX *context, const struct mech_work *work, struct
 
 static enum rc crypt(const struct mech_work *work, struct buf *out)
 {
-    EVP_CIPHER_CTX *context = NULL;
     const struct aes_setup setup = {.mode = mode_of(work->call->mech),
                                     .encrypt = work->op == CRYPT_ENCRYPT};
-    TRY(mech_aes_ready(work->key, work->lane, &setup, &context));
-    return run(context, work, out);
+    return mech_aes_use(work, &setup, run, out);
 }
 
 static enum rc wrap(const struct mech_call *call, struct key *wrapping, unsigned lane,

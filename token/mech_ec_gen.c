@@ -23,14 +23,6 @@ static enum rc generate(const struct key_curve *curve, EVP_PKEY **out)
     return RC_OK;
 }
 
-static enum rc give(const struct key *key, struct bytes params, struct material *out_public,
-                    struct material *out_private)
-{
-    TRY(key_pairwise(key));
-    TRY(key_parts_material(key, CKO_PUBLIC_KEY, params, out_public));
-    return key_parts_material(key, CKO_PRIVATE_KEY, params, out_private);
-}
-
 static enum rc generate_pair(const struct mech_call *call, struct attrs wanted_public,
                              struct attrs wanted_private, struct material *out_public,
                              struct material *out_private)
@@ -44,7 +36,7 @@ static enum rc generate_pair(const struct mech_call *call, struct attrs wanted_p
     TRY(generate(key.curve, &key.pkey));
     key.bits = key.curve->bits;
     key.output_len = key.curve->output_len;
-    enum rc rc = give(&key, params->value, out_public, out_private);
+    enum rc rc = key_pair_material(&key, params->value, out_public, out_private);
     EVP_PKEY_free(key.pkey);
     return rc;
 }

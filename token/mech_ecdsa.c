@@ -2,11 +2,8 @@
 /* ECDSA (FIPS 186-5 6): libcrypto speaks DER, PKCS#11 r and s of the order's width. */
 #include <openssl/err.h>
 
-#include "token/key_der.h"
+#include "token/ecdsa_der.h"
 #include "token/mech_sign.h"
-
-#define WIDTH_MAX 66U /* P-521 */
-#define DER_MAX   (2 * (WIDTH_MAX + 3) + 4)
 
 enum { TAG_SIGN = 1, TAG_VERIFY = 2 };
 
@@ -39,49 +36,17 @@ static enum rc take(struct key *key, unsigned lane_number, uint64_t tag, EVP_PKE
 
 static enum rc from_der(struct bytes der, size_t width, struct buf *out)
 {
-    struct bytes body, r, s;
-    if (!key_der_get(&der, DER_SEQUENCE, &body) || !key_der_get_uint(&body, &r) ||
-        !key_der_get_uint(&body, &s) || body.len != 0 || r.len > width || s.len > width)
-        return rc_fail(RC_INTERNAL, "libcrypto gave no ECDSA signature");
     size_t before = out->len;
     TRY(buf_resize(out, before + 2 * width));
-    memcpy(out->ptr + before + width - r.len, r.ptr, r.len);
-    memcpy(out->ptr + before + 2 * width - s.len, s.ptr, s.len);
-    return RC_OK;
-}
-
-static size_t put_uint(uint8_t *at, struct bytes number)
-{
-    struct bytes trimmed = key_der_trim(number);
-    size_t zero_first = trimmed.len == 0 || trimmed.ptr[0] >= 0x80 ? 1 : 0;
-    at[0] = DER_INTEGER;
-    at[1] = (uint8_t)(trimmed.len + zero_first);
-    at[2] = 0;
-    if (trimmed.len > 0)
-        memcpy(at + 2 + zero_first, trimmed.ptr, trimmed.len);
-    return 2 + zero_first + trimmed.len;
-}
-
-/* r || s to DER; the length. */
-static size_t to_der(struct bytes signature, uint8_t der[DER_MAX])
-{
-    size_t width = signature.len / 2;
-    uint8_t body[DER_MAX];
-    size_t len = put_uint(body, bytes_slice(signature, 0, width));
-    len += put_uint(body + len, bytes_slice(signature, width, width));
-    size_t head = 0;
-    der[head++] = DER_SEQUENCE;
-    if (len >= 0x80)
-        der[head++] = 0x81;
-    der[head++] = (uint8_t)len;
-    memcpy(der + head, body, len);
-    return head + len;
+    return ecdsa_der_decode(der, width, out->ptr + before)
+               ? RC_OK
+               : rc_fail(RC_INTERNAL, "libcrypto gave no ECDSA signature");
 }
 
 static enum rc sign(const struct mech_work *work, struct bytes input, struct buf *out)
 {
     EVP_PKEY_CTX *ctx = NULL;
-    uint8_t der[DER_MAX];
+    uint8_t der[ECDSA_DER_MAX];
     size_t len = sizeof der;
     TRY(take(work->key, work->lane, TAG_SIGN, &ctx));
     if (EVP_PKEY_sign(ctx, der, &len, input.ptr, input.len) != 1)
@@ -92,12 +57,12 @@ static enum rc sign(const struct mech_work *work, struct bytes input, struct buf
 static enum rc verify(const struct mech_work *work, struct bytes input)
 {
     EVP_PKEY_CTX *ctx = NULL;
-    uint8_t der[DER_MAX];
+    uint8_t der[ECDSA_DER_MAX];
     if (work->signature.len != work->key->output_len)
         return rc_fail(RC_SIGNATURE_LEN, "an ECDSA signature of %zu bytes, %s has %u",
                        work->signature.len, work->key->curve->name, work->key->output_len);
     TRY(take(work->key, work->lane, TAG_VERIFY, &ctx));
-    size_t len = to_der(work->signature, der);
+    size_t len = ecdsa_der_encode(work->signature, der);
     if (EVP_PKEY_verify(ctx, der, len, input.ptr, input.len) == 1)
         return RC_OK;
     ERR_clear_error();

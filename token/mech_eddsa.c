@@ -66,10 +66,8 @@ static const uint8_t *pointer(struct bytes data)
 
 static enum rc sign(const struct mech_work *work, struct buf *out)
 {
-    const struct mech_call *call = work->call;
-    if (!is_pure(call, work->key))
-        return mech_eddsa_instance_sign(work->key, call->u.eddsa.ph, call->u.eddsa.context,
-                                        work->data, out);
+    if (!is_pure(work->call, work->key))
+        return mech_eddsa_instance_sign(work, out);
     EVP_MD_CTX *ctx = NULL;
     uint8_t signature[SIGNATURE_MAX];
     size_t len = sizeof signature;
@@ -81,13 +79,11 @@ static enum rc sign(const struct mech_work *work, struct buf *out)
 
 static enum rc verify(const struct mech_work *work)
 {
-    const struct mech_call *call = work->call;
     if (work->signature.len != work->key->output_len)
         return rc_fail(RC_SIGNATURE_LEN, "an EdDSA signature of %zu bytes, %s has %u",
                        work->signature.len, work->key->curve->name, work->key->output_len);
-    if (!is_pure(call, work->key))
-        return mech_eddsa_instance_verify(work->key, call->u.eddsa.ph, call->u.eddsa.context,
-                                          work->data, work->signature);
+    if (!is_pure(work->call, work->key))
+        return mech_eddsa_instance_verify(work);
     EVP_MD_CTX *ctx = NULL;
     TRY(take(work->key, work->lane, TAG_VERIFY, &ctx));
     if (EVP_DigestVerify(ctx, work->signature.ptr, work->signature.len, pointer(work->data),

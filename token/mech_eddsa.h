@@ -6,11 +6,9 @@
 
 #include "token/mech_internal.h"
 
-/* Message as given: the prehash is done here. RC_INTERNAL. */
-enum rc mech_eddsa_instance_sign(const struct key *key, bool ph, struct bytes context,
-                                 struct bytes message, struct buf *out);
+/* The message is hashed here, unless work->prehashed. RC_DATA_LEN, RC_INTERNAL. */
+enum rc mech_eddsa_instance_sign(const struct mech_work *work, struct buf *out);
 /* RC_SIGNATURE_INVALID. */
-enum rc mech_eddsa_instance_verify(const struct key *key, bool ph, struct bytes context,
-                                   struct bytes message, struct bytes signature);
+enum rc mech_eddsa_instance_verify(const struct mech_work *work);
 
 #endif

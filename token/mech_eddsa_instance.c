@@ -46,21 +46,33 @@ static void build_head(struct instance *in, bool ph, struct bytes context)
     in->head_len = len + context.len;
 }
 
-static enum rc instance_init(struct instance *in, const struct key *key, bool ph,
-                             struct bytes context, struct bytes message)
+static enum rc set_message(struct instance *in, const struct mech_work *work)
 {
+    in->message = work->data;
+    if (!work->call->u.eddsa.ph)
+        return RC_OK;
+    if (work->prehashed && work->data.len != PREHASH_LEN)
+        return rc_fail(RC_DATA_LEN, "a digest of %zu bytes, EdDSA's has %u", work->data.len,
+                       PREHASH_LEN);
+    if (work->prehashed)
+        return RC_OK;
+    TRY(digest(in->md, &work->data, 1, in->prehash, PREHASH_LEN));
+    in->message = bytes_of(in->prehash, PREHASH_LEN);
+    return RC_OK;
+}
+
+static enum rc instance_init(struct instance *in, const struct mech_work *work)
+{
+    const struct key *key = work->key;
+    struct bytes context = work->call->u.eddsa.context;
     size_t len = sizeof in->public_key;
     bool is_448 = key->curve->bits == 448;
     if (context.len > 255)
         return rc_fail(RC_MECHANISM_PARAM, "EdDSA context of %zu bytes", context.len);
     edwards_init(&in->curve, is_448);
     in->md = is_448 ? crypto_shake256() : crypto_md(DIGEST_SHA512);
-    build_head(in, ph, context);
-    in->message = message;
-    if (ph) {
-        TRY(digest(in->md, &message, 1, in->prehash, PREHASH_LEN));
-        in->message = bytes_of(in->prehash, PREHASH_LEN);
-    }
+    build_head(in, work->call->u.eddsa.ph, context);
+    TRY(set_message(in, work));
     if (EVP_PKEY_get_raw_public_key(key->pkey, in->public_key, &len) != 1)
         return crypto_fail(RC_INTERNAL, "public EdDSA key");
     return RC_OK;
@@ -127,14 +139,13 @@ static enum rc sign_with(const struct instance *in, struct secrets *s, struct bu
     return buf_append(out, bytes_of(signature, wide_len(in)));
 }
 
-enum rc mech_eddsa_instance_sign(const struct key *key, bool ph, struct bytes context,
-                                 struct bytes message, struct buf *out)
+enum rc mech_eddsa_instance_sign(const struct mech_work *work, struct buf *out)
 {
     struct instance in = {.md = NULL};
     struct secrets s = {.plain = {{0}}};
     size_t len = sizeof s.seed;
-    TRY(instance_init(&in, key, ph, context, message));
-    enum rc rc = EVP_PKEY_get_raw_private_key(key->pkey, s.seed, &len) == 1
+    TRY(instance_init(&in, work));
+    enum rc rc = EVP_PKEY_get_raw_private_key(work->key->pkey, s.seed, &len) == 1
                      ? sign_with(&in, &s, out)
                      : crypto_fail(RC_INTERNAL, "private EdDSA key");
     secret_wipe(&s, sizeof s);
@@ -164,12 +175,12 @@ static enum rc holds(const struct instance *in, struct bytes r, struct bytes s, 
     return RC_OK;
 }
 
-enum rc mech_eddsa_instance_verify(const struct key *key, bool ph, struct bytes context,
-                                   struct bytes message, struct bytes signature)
+enum rc mech_eddsa_instance_verify(const struct mech_work *work)
 {
     struct instance in = {.md = NULL};
+    struct bytes signature = work->signature;
     bool good = false;
-    TRY(instance_init(&in, key, ph, context, message));
+    TRY(instance_init(&in, work));
     size_t len = in.curve.len;
     if (signature.len != 2 * len)
         return rc_fail(RC_SIGNATURE_LEN, "an EdDSA signature of %zu bytes", signature.len);

@@ -8,7 +8,7 @@
 
 /* The one-shot of the mode, on a context made for `setup`. `work` has neither lane nor key. */
 struct gather_kind {
-    enum rc (*run)(EVP_CIPHER_CTX *context, const struct mech_work *work, struct buf *out);
+    mech_aes_run run;
     struct aes_setup setup;
 };
 

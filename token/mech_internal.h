@@ -90,6 +90,8 @@ extern const struct mech_methods mech_concat;
 extern const struct mech_methods mech_prepend;
 extern const struct mech_methods mech_xor;
 extern const struct mech_methods mech_aes_derive;
+extern const struct mech_methods mech_ml_dsa_gen;
+extern const struct mech_methods mech_ml_dsa;
 
 /* The family's methods; never NULL. */
 const struct mech_methods *mech_methods_of(const struct mechanism *mech);

@@ -22,18 +22,25 @@ static enum rc check(const struct mech_call *call, enum crypt_op op, const struc
     return RC_OK;
 }
 
+static enum rc run(EVP_CIPHER_CTX *context, const struct mech_work *work, struct buf *out)
+{
+    const struct mech_call *call = work->call;
+    bool cbc = call->mech->param == PARAM_CBC_DATA;
+    TRY(mech_aes_start(context, cbc ? call->u.cbc_data.iv : BYTES_NONE));
+    return mech_aes_feed(context, work->data, RC_INTERNAL, out);
+}
+
 static enum rc derive(const struct mech_call *call, struct key *base, struct key *second,
                       unsigned lane, size_t value_len, struct secret *out)
 {
     (void)second;
     AUTO_BUF encrypted = BUF_INIT;
     AUTO_SECRET derived = SECRET_INIT;
-    EVP_CIPHER_CTX *context = NULL;
     bool cbc = call->mech->param == PARAM_CBC_DATA;
     const struct aes_setup setup = {.mode = cbc ? AES_CBC : AES_ECB, .encrypt = true};
-    TRY(mech_aes_ready(base, lane, &setup, &context));
-    TRY(mech_aes_start(context, cbc ? call->u.cbc_data.iv : BYTES_NONE));
-    TRY(mech_aes_feed(context, data_of(call), RC_INTERNAL, &encrypted));
+    const struct mech_work work = {
+        .call = call, .op = CRYPT_ENCRYPT, .key = base, .lane = lane, .data = data_of(call)};
+    TRY(mech_aes_use(&work, &setup, run, &encrypted));
     TRY(secret_from_bytes(&derived, buf_bytes(&encrypted)));
     return mech_kdf_give(&derived, value_len, out);
 }

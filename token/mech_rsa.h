@@ -40,7 +40,5 @@ enum rc mech_rsa_check_len(const struct key *key, struct bytes in, enum rc failu
 /* OAEP's spec from its parameter, checked: digests known and room left in the modulus. */
 enum rc mech_rsa_oaep_spec(enum digest_id digest, enum digest_id mgf, struct bytes label,
                            const struct key *key, struct rsa_padding_spec *out);
-/* Bytes that OAEP takes at most. */
-size_t mech_rsa_oaep_room(const struct rsa_padding_spec *spec, const struct key *key);
 
 #endif

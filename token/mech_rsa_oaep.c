@@ -16,7 +16,8 @@ enum rc mech_rsa_oaep_spec(enum digest_id digest, enum digest_id mgf, struct byt
     return RC_OK;
 }
 
-size_t mech_rsa_oaep_room(const struct rsa_padding_spec *spec, const struct key *key)
+/* Bytes that OAEP takes at most. */
+static size_t room_of(const struct rsa_padding_spec *spec, const struct key *key)
 {
     return key->output_len - 2 * digest_info(spec->digest)->len - 2;
 }
@@ -45,7 +46,7 @@ static enum rc crypt(const struct mech_work *work, struct buf *out)
     }
     if (work->op != CRYPT_ENCRYPT)
         return rc_fail(RC_MECHANISM, "%s only encrypts and decrypts", work->call->mech->name);
-    size_t room = mech_rsa_oaep_room(&spec, work->key);
+    size_t room = room_of(&spec, work->key);
     if (work->data.len > room)
         return rc_fail(RC_DATA_LEN, "%zu bytes; OAEP with this key and digest takes %zu",
                        work->data.len, room);
@@ -58,9 +59,9 @@ static enum rc wrap(const struct mech_call *call, struct key *wrapping, unsigned
 {
     struct rsa_padding_spec spec = {.padding = RSA_PAD_OAEP};
     TRY(spec_of(call, wrapping, &spec));
-    if (plain->len > mech_rsa_oaep_room(&spec, wrapping))
+    if (plain->len > room_of(&spec, wrapping))
         return rc_fail(RC_KEY_SIZE, "a key of %zu bytes; OAEP with this key and digest takes %zu",
-                       plain->len, mech_rsa_oaep_room(&spec, wrapping));
+                       plain->len, room_of(&spec, wrapping));
     return mech_rsa_run(wrapping, lane, RSA_USE_ENCRYPT, &spec, secret_expose(plain), RC_INTERNAL,
                         out);
 }

@@ -44,7 +44,7 @@ struct object {
     uint32_t size_bits;   /* 0 when no key */
     uint32_t usage;       /* enum key_usage */
     uint32_t flags;       /* enum object_flag */
-    struct attrs attrs;   /* public part, sorted by type; views into record */
+    struct bytes attrs;   /* public part as it is encoded, sorted by type: object_attr() */
     struct bytes sealed;  /* attrs_encode() of the secret part, sealed; empty when there is none */
     struct bytes record;  /* what is stored and hashed */
     _Atomic(struct key *) key; /* parsed lazily by key_get(); freed with the object */
@@ -65,6 +65,9 @@ struct object_parts {
  * CKA_CLASS must be there. */
 enum rc object_build(const struct seal_keys *keys, const struct object_parts *parts,
                      struct buf *out);
+/* The same object with its secrets under other keys; the record is appended to out. RC_TAMPERED. */
+enum rc object_reseal(const struct seal_keys *from, const struct seal_keys *to,
+                      const struct object *object, struct buf *out);
 /* Parses a record and takes a copy of it. RC_TAMPERED when malformed. refs = 1. */
 enum rc object_from_record(uint64_t handle, struct bytes record, struct object **out);
 struct object *object_ref(struct object *object);
@@ -85,8 +88,11 @@ struct bytes object_frame(const struct object *object);
 struct object *object_of_frame(const void *frame);
 #define OBJECT_FRAME_LEN 12U
 
-/* Public attribute by type; NULL when the object has none. */
-const struct attr *object_attr(const struct object *object, CK_ATTRIBUTE_TYPE type);
+/* Value of the public attribute, a view into the record; false when the object has none. */
+bool object_attr(const struct object *object, CK_ATTRIBUTE_TYPE type, struct bytes *out);
+bool object_has(const struct object *object, CK_ATTRIBUTE_TYPE type);
+/* All public attributes, sorted by type; the values are views into the record. */
+void object_attrs(const struct object *object, struct attr_list *out);
 bool object_bool(const struct object *object, CK_ATTRIBUTE_TYPE type, bool otherwise);
 /* Opens the seal; `list` views into `store`. RC_TAMPERED. */
 enum rc object_secrets(const struct seal_keys *keys, const struct object *object,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What depends on an object's class: which attributes are secret, and how its size is told. */
 #include "token/key_curve.h"
+#include "token/key_ml_dsa.h"
 #include "token/object_record.h"
 
 static bool is_private_key_number(CK_ATTRIBUTE_TYPE type)
@@ -50,22 +51,34 @@ static uint32_t number_bits(struct bytes number)
 
 static uint32_t secret_bits(const struct object *object)
 {
-    const struct attr *len = object_attr(object, CKA_VALUE_LEN);
+    struct bytes len;
     CK_ULONG value = 0;
-    if (len == NULL || !attr_value_ulong(len->value, &value) || value > UINT32_MAX / 8)
+    if (!object_attr(object, CKA_VALUE_LEN, &len) || !attr_value_ulong(len, &value) ||
+        value > UINT32_MAX / 8)
         return 0;
     return (uint32_t)value * 8;
 }
 
 static uint32_t curve_bits(const struct object *object)
 {
-    const struct attr *params = object_attr(object, CKA_EC_PARAMS);
+    struct bytes params;
     const struct key_curve *curve = NULL;
-    if (params == NULL || key_curve_find(object->key_type, params->value, &curve) != RC_OK) {
+    if (!object_attr(object, CKA_EC_PARAMS, &params) ||
+        key_curve_find(object->key_type, params, &curve) != RC_OK) {
         rc_detail_clear();
         return 0;
     }
     return curve->bits;
+}
+
+static uint32_t ml_dsa_bits(const struct object *object)
+{
+    struct bytes value;
+    CK_ULONG number = 0;
+    if (!object_attr(object, CKA_PARAMETER_SET, &value) || !attr_value_ulong(value, &number))
+        return 0;
+    const struct key_ml_dsa_set *set = key_ml_dsa_set(number);
+    return set == NULL ? 0 : 8 * set->public_len;
 }
 
 uint32_t object_size_bits(const struct object *object)
@@ -74,6 +87,8 @@ uint32_t object_size_bits(const struct object *object)
         return secret_bits(object);
     if (object->object_class != CKO_PRIVATE_KEY && object->object_class != CKO_PUBLIC_KEY)
         return 0;
-    const struct attr *modulus = object_attr(object, CKA_MODULUS);
-    return modulus != NULL ? number_bits(modulus->value) : curve_bits(object);
+    if (object->key_type == CKK_ML_DSA)
+        return ml_dsa_bits(object);
+    struct bytes modulus;
+    return object_attr(object, CKA_MODULUS, &modulus) ? number_bits(modulus) : curve_bits(object);
 }

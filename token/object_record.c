@@ -7,6 +7,8 @@
 #define RECORD_FORMAT 1U
 #define AAD_LEN       (UNIQUE_ID_LEN + 16U)
 
+#define VARINT_LEN_MAX 10U /* of 64 bits, seven a byte */
+
 static enum rc put_varint(struct buf *out, uint64_t value)
 {
     while (value >= 0x80) {
@@ -17,26 +19,38 @@ static enum rc put_varint(struct buf *out, uint64_t value)
 }
 
 /* One encoding a value: a last byte of zero is refused. */
-static uint64_t get_varint(struct reader *in)
+static uint64_t get_long_varint(struct reader *in)
 {
+    const uint8_t *at = in->rest.ptr;
+    size_t len = in->failed ? 0 : in->rest.len;
     uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = reader_u8(in);
-        uint64_t bits = byte & 0x7fU;
-        if (shift == 63 && bits > 1)
+    for (size_t i = 0; i < len && i < VARINT_LEN_MAX; i++) {
+        uint64_t bits = at[i] & 0x7fU;
+        if (i == VARINT_LEN_MAX - 1 && bits > 1)
             break;
-        value |= bits << shift;
-        if ((byte & 0x80U) != 0)
+        value |= bits << (7 * i);
+        if ((at[i] & 0x80U) != 0)
             continue;
-        if (byte == 0 && shift > 0)
+        if (at[i] == 0 && i > 0)
             break;
+        in->rest = bytes_of(at + i + 1, len - i - 1);
         return value;
     }
     in->failed = true;
     return 0;
 }
 
-static struct reader read_head(struct bytes record, struct object_record *out)
+/* A start with a million objects reads a hundred million of them, most of one byte. */
+static inline uint64_t get_varint(struct reader *in)
+{
+    if (in->failed || in->rest.len == 0 || in->rest.ptr[0] >= 0x80)
+        return get_long_varint(in);
+    uint8_t value = in->rest.ptr[0];
+    in->rest = bytes_of(in->rest.ptr + 1, in->rest.len - 1);
+    return value;
+}
+
+static struct reader read_head(struct bytes record, struct object_record *out, size_t *out_count)
 {
     struct reader in = reader_of(record);
     if (reader_u8(&in) != RECORD_FORMAT)
@@ -45,7 +59,7 @@ static struct reader read_head(struct bytes record, struct object_record *out)
     out->token = reader_u64(&in);
     out->owner = reader_u64(&in);
     reader_copy(&in, out->unique_id, UNIQUE_ID_LEN);
-    out->attr_count = get_varint(&in);
+    *out_count = get_varint(&in);
     return in;
 }
 
@@ -58,31 +72,33 @@ static struct attr read_attr(struct reader *in)
 
 enum rc object_record_check(struct bytes record, struct object_record *out)
 {
-    struct reader in = read_head(record, out);
-    if (in.failed || out->attr_count > ATTRS_MAX)
+    size_t count = 0;
+    struct reader in = read_head(record, out, &count);
+    struct bytes attrs = in.rest;
+    if (in.failed || count > ATTRS_MAX)
         return rc_fail(RC_TAMPERED, "malformed head of an object's record");
     struct attr before = {.type = 0};
     bool has_class = false;
-    for (size_t i = 0; i < out->attr_count && reader_ok(&in); i++) {
+    for (size_t i = 0; i < count && reader_ok(&in); i++) {
         struct attr attr = read_attr(&in);
         if (i > 0 && attr.type <= before.type)
             in.failed = true;
         has_class = has_class || (attr.type == CKA_CLASS && attr.value.len == sizeof(CK_ULONG));
         before = attr;
     }
-    (void)reader_raw(&in, get_varint(&in));
+    out->attrs = bytes_slice(attrs, 0, attrs.len - in.rest.len);
+    out->sealed = reader_raw(&in, get_varint(&in));
     if (!reader_done(&in) || !has_class || out->version == 0)
         return rc_fail(RC_TAMPERED, "malformed record of an object");
     return RC_OK;
 }
 
-void object_record_views(struct bytes record, struct attr *attrs, struct bytes *out_sealed)
+bool object_record_next(struct reader *attrs, struct attr *out)
 {
-    struct object_record head;
-    struct reader in = read_head(record, &head);
-    for (size_t i = 0; i < head.attr_count; i++)
-        attrs[i] = read_attr(&in);
-    *out_sealed = reader_raw(&in, get_varint(&in));
+    if (attrs->rest.len == 0)
+        return false;
+    *out = read_attr(attrs);
+    return reader_ok(attrs);
 }
 
 static int by_type(const void *left, const void *right)
@@ -169,4 +185,18 @@ enum rc object_secrets(const struct seal_keys *keys, const struct object *object
     seal_aad(object->unique_id, object->version, object->token, aad);
     TRY(unseal(keys, SEAL_OBJECT, bytes_of(aad, sizeof aad), object->sealed, store));
     return attrs_decode(secret_expose(store), list);
+}
+
+enum rc object_reseal(const struct seal_keys *from, const struct seal_keys *to,
+                      const struct object *object, struct buf *out)
+{
+    struct object_parts parts = {
+        .version = object->version, .token = object->token, .owner = object->owner};
+    AUTO_SECRET store = SECRET_INIT;
+    if (object->sealed.len == 0)
+        return buf_append(out, object->record);
+    memcpy(parts.unique_id, object->unique_id, UNIQUE_ID_LEN);
+    TRY(object_secrets(from, object, &store, &parts.secret_attrs));
+    object_attrs(object, &parts.public_attrs);
+    return object_build(to, &parts, out);
 }

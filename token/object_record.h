@@ -11,13 +11,14 @@ struct object_record {
     uint64_t token;
     uint64_t owner;
     uint8_t unique_id[UNIQUE_ID_LEN];
-    size_t attr_count;
+    struct bytes attrs;  /* as they are encoded, without their count */
+    struct bytes sealed; /* empty when there is none */
 };
 
-/* The head and the count of attributes of a well-formed record. RC_TAMPERED. */
+/* The parts of a well-formed record, views into it. RC_TAMPERED. */
 enum rc object_record_check(struct bytes record, struct object_record *out);
-/* Views into a checked record: `attrs` has room for its attr_count. */
-void object_record_views(struct bytes record, struct attr *attrs, struct bytes *out_sealed);
+/* The next of the attributes of a checked record; false at their end. */
+bool object_record_next(struct reader *attrs, struct attr *out);
 /* Modulus, field or secret bits; 0 when no key, or of an unknown kind. */
 uint32_t object_size_bits(const struct object *object);
 

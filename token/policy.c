@@ -4,17 +4,21 @@
 
 #include "common/mechanism.h"
 
-#define POLICY_FORMAT   1U
-#define SWITCH_STRICT   1U
-#define SWITCH_APPROVED 2U
+/* Format 2 adds serve_without_leader_s. With what format 1 means by leaving it out a policy keeps
+ * that, so that the state hash of what release 0.1 wrote stays what it was. */
+#define POLICY_FORMAT_1  1U
+#define POLICY_FORMAT_2  2U
+#define SERVE_FORMAT_1_S 10U
+#define SWITCH_STRICT    1U
+#define SWITCH_APPROVED  2U
 
 struct policy policy_default(void)
 {
     return (struct policy){
-        .pin_len_min = 4,
-        .pin_len_max = 128,
-        .pin_tries_max = 10,
-        .users_max = 1024,
+#define POLICY_SETTING(id_, number_, name_, is_switch_, min_, max_, initial_, text_) \
+    .name_ = (initial_),
+#include "common/policy.def"
+#undef POLICY_SETTING
     };
 }
 
@@ -25,7 +29,8 @@ enum rc policy_encode(struct buf *out, const struct policy *policy)
                        policy->disabled_count, POLICY_DISABLED_MAX);
     uint8_t switches = (uint8_t)((policy->strict ? SWITCH_STRICT : 0U) |
                                  (policy->approved_only ? SWITCH_APPROVED : 0U));
-    TRY(buf_put_u8(out, POLICY_FORMAT));
+    bool is_format_1 = policy->serve_without_leader_s == SERVE_FORMAT_1_S;
+    TRY(buf_put_u8(out, is_format_1 ? POLICY_FORMAT_1 : POLICY_FORMAT_2));
     TRY(buf_put_u32(out, policy->pin_len_min));
     TRY(buf_put_u32(out, policy->pin_len_max));
     TRY(buf_put_u32(out, policy->pin_tries_max));
@@ -36,13 +41,14 @@ enum rc policy_encode(struct buf *out, const struct policy *policy)
     TRY(buf_put_u32(out, policy->disabled_count));
     for (uint32_t i = 0; i < policy->disabled_count; i++)
         TRY(buf_put_u64(out, policy->disabled[i]));
-    return RC_OK;
+    return is_format_1 ? RC_OK : buf_put_u32(out, policy->serve_without_leader_s);
 }
 
 bool policy_decode(struct reader *in, struct policy *out)
 {
-    struct policy policy = {0};
-    if (reader_u8(in) != POLICY_FORMAT)
+    struct policy policy = {.serve_without_leader_s = SERVE_FORMAT_1_S};
+    uint8_t format = reader_u8(in);
+    if (format != POLICY_FORMAT_1 && format != POLICY_FORMAT_2)
         in->failed = true;
     policy.pin_len_min = reader_u32(in);
     policy.pin_len_max = reader_u32(in);
@@ -56,6 +62,11 @@ bool policy_decode(struct reader *in, struct policy *out)
         in->failed = true;
     for (uint32_t i = 0; reader_ok(in) && i < policy.disabled_count; i++)
         policy.disabled[i] = reader_u64(in);
+    if (format == POLICY_FORMAT_2) {
+        policy.serve_without_leader_s = reader_u32(in);
+        if (policy.serve_without_leader_s == SERVE_FORMAT_1_S)
+            in->failed = true; /* one encoding a policy */
+    }
     if (!reader_ok(in))
         return false;
     policy.strict = (switches & SWITCH_STRICT) != 0;
@@ -77,8 +88,8 @@ bool policy_allows_mechanism(const struct policy *policy, uint64_t mechanism)
 uint64_t policy_value(const struct policy *policy, enum policy_setting setting)
 {
     switch (setting) {
-#define POLICY_SETTING(id_, number_, name_, is_switch_, min_, max_, text_) \
-    case POLICY_##id_:                                                     \
+#define POLICY_SETTING(id_, number_, name_, is_switch_, min_, max_, initial_, text_) \
+    case POLICY_##id_:                                                               \
         return policy->name_;
 #include "common/policy.def"
 #undef POLICY_SETTING
@@ -89,9 +100,9 @@ uint64_t policy_value(const struct policy *policy, enum policy_setting setting)
 static void put_value(struct policy *policy, enum policy_setting setting, uint64_t value)
 {
     switch (setting) {
-#define POLICY_SETTING(id_, number_, name_, is_switch_, min_, max_, text_) \
-    case POLICY_##id_:                                                     \
-        policy->name_ = (__typeof__(policy->name_))value;                  \
+#define POLICY_SETTING(id_, number_, name_, is_switch_, min_, max_, initial_, text_) \
+    case POLICY_##id_:                                                               \
+        policy->name_ = (__typeof__(policy->name_))value;                            \
         break;
 #include "common/policy.def"
 #undef POLICY_SETTING

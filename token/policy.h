@@ -12,12 +12,13 @@
 #define POLICY_DISABLED_MAX 64U
 
 struct policy {
-    uint32_t pin_len_min;   /* bytes: 4 */
-    uint32_t pin_len_max;   /* 128 */
-    uint32_t pin_tries_max; /* 10 */
-    uint32_t ticket_life_s; /* 0: until PIN change, disable or C_Logout */
-    uint64_t objects_max;   /* 0: no limit */
-    uint32_t users_max;     /* 1024 */
+    uint32_t pin_len_min;            /* bytes: 4 */
+    uint32_t pin_len_max;            /* 128 */
+    uint32_t pin_tries_max;          /* 10 */
+    uint32_t ticket_life_s;          /* 0: until PIN change, disable or C_Logout */
+    uint64_t objects_max;            /* 0: no limit */
+    uint32_t users_max;              /* 1024 */
+    uint32_t serve_without_leader_s; /* 10 */
     bool strict;        /* refuse the attacks of the list in docs/security.md (Clulow and kin) */
     bool approved_only; /* only rows that mechanisms.def calls approved */
     uint64_t disabled[POLICY_DISABLED_MAX]; /* mechanisms */

@@ -233,11 +233,18 @@ enum rc request_table_add(struct request_table *table, struct state_sum *sum,
     return owner->count > REQUESTS_PER_APPLICATION ? forget_oldest(table, sum, owner) : RC_OK;
 }
 
+/* By its age, and by how many were answered since, whether those are still known or not. */
+static bool is_old(const struct request_table *table, const struct request_row *row,
+                   uint64_t clock_ms)
+{
+    return clock_ms - row->time_ms > REQUEST_LIFE_MS &&
+           table->newest->row.ordinal - row->ordinal > REQUESTS_KEPT;
+}
+
 enum rc request_table_expire(struct request_table *table, struct state_sum *sum, uint64_t clock_ms)
 {
     for (unsigned i = 0; i < EXPIRE_MAX && table->oldest != NULL; i++) {
-        bool old = clock_ms - table->oldest->row.time_ms > REQUEST_LIFE_MS;
-        if (!old && table->count <= REQUESTS_TOTAL)
+        if (!is_old(table, &table->oldest->row, clock_ms) && table->count <= REQUESTS_TOTAL)
             break;
         TRY(forget_oldest(table, sum, table->oldest->application));
     }
@@ -267,6 +274,12 @@ enum rc request_table_encode(const struct request_table *table, struct buf *out)
     return RC_OK;
 }
 
+static bool is_row(const struct request_row *row)
+{
+    bool is_known = rc_from_wire(row->refusal) == (enum rc)row->refusal;
+    return is_known && row->handle_count <= (row->refusal == RC_OK ? EFFECT_HANDLES_MAX : 0);
+}
+
 static enum rc decode_requests(struct request_table *table, struct state_sum *sum,
                                struct reader *in, uint64_t count)
 {
@@ -275,8 +288,7 @@ static enum rc decode_requests(struct request_table *table, struct state_sum *su
     for (uint64_t i = 0; i < count; i++) {
         struct request_row row;
         reader_copy(in, &row, sizeof row);
-        if (!reader_ok(in) || row.ordinal <= ordinal || row.time_ms < time_ms ||
-            row.handle_count > EFFECT_HANDLES_MAX)
+        if (!reader_ok(in) || row.ordinal <= ordinal || row.time_ms < time_ms || !is_row(&row))
             return rc_fail(RC_TAMPERED, "malformed table of answered requests");
         time_ms = row.time_ms;
         ordinal = row.ordinal;

@@ -32,11 +32,14 @@ struct seal_keys {
     struct purpose purposes[SEAL_PURPOSE_COUNT];
 };
 
-static const char *const labels[SEAL_PURPOSE_COUNT] = {
-    [SEAL_OBJECT] = "qhsm/object", [SEAL_TICKET] = "qhsm/ticket",
-    [SEAL_LOG] = "qhsm/log",       [SEAL_SESSION_OBJECT] = "qhsm/session-object",
-    [SEAL_PIN] = "qhsm/pin",       [SEAL_STATE] = "qhsm/state",
+static const char *const labels[] = {
+    [SEAL_OBJECT] = "qhsm/object",   [SEAL_TICKET] = "qhsm/ticket",
+    [SEAL_LOG] = "qhsm/log",         [SEAL_SESSION_OBJECT] = "qhsm/session-object",
+    [SEAL_PIN] = "qhsm/pin",         [SEAL_STATE] = "qhsm/state",
+    [SEAL_CLUSTER] = "qhsm/cluster", [SEAL_BACKUP] = "qhsm/backup",
 };
+_Static_assert(sizeof labels / sizeof labels[0] == SEAL_PURPOSE_COUNT,
+               "without a label of its own a purpose would share its key with another");
 
 static void *pool_take(struct pool *pool)
 {
@@ -69,18 +72,19 @@ static enum rc cipher_take(struct purpose *purpose, bool sealing, EVP_CIPHER_CTX
 
 static void cipher_give(struct purpose *purpose, bool sealing, EVP_CIPHER_CTX *context)
 {
-    if (!pool_give(sealing ? &purpose->sealers : &purpose->openers, context))
+    bool is_clean = seal_gcm_forget(context, secret_expose(&purpose->key)) == RC_OK;
+    if (!is_clean || !pool_give(sealing ? &purpose->sealers : &purpose->openers, context))
         EVP_CIPHER_CTX_free(context);
 }
 
-static EVP_MAC_CTX *mac_new(const struct purpose *purpose)
+static EVP_MAC_CTX *mac_new(const struct secret *secret)
 {
     char digest[] = "SHA2-256";
     const OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_end(),
     };
-    struct bytes key = secret_expose(&purpose->key);
+    struct bytes key = secret_expose(secret);
     EVP_MAC_CTX *context = EVP_MAC_CTX_new(crypto_hmac());
     if (context != NULL && EVP_MAC_init(context, key.ptr, key.len, params) != 1) {
         EVP_MAC_CTX_free(context);
@@ -225,7 +229,7 @@ enum rc seal_mac(const struct seal_keys *keys, enum seal_purpose purpose, const 
     struct purpose *p = purpose_of(keys, purpose);
     EVP_MAC_CTX *context = pool_take(&p->macs);
     if (context == NULL)
-        context = mac_new(p);
+        context = mac_new(&p->key);
     if (context == NULL)
         return RC_NO_MEMORY;
     uint8_t mac[32];
@@ -234,6 +238,24 @@ enum rc seal_mac(const struct seal_keys *keys, enum seal_purpose purpose, const 
         EVP_MAC_CTX_free(context);
     if (rc == RC_OK)
         memcpy(out, mac, sizeof mac);
+    return rc;
+}
+
+enum rc seal_pepper(const struct seal_keys *keys, struct secret *out)
+{
+    return secret_from_bytes(out, secret_expose(&keys->purposes[SEAL_PIN].key));
+}
+
+enum rc seal_mac_by(const struct secret *key, const struct bytes *parts, size_t count,
+                    uint8_t out[32])
+{
+    if (count > MAC_PARTS_MAX)
+        return rc_fail(RC_BAD_ARGUMENT, "%zu parts to a MAC, at most %u", count, MAC_PARTS_MAX);
+    EVP_MAC_CTX *context = mac_new(key);
+    if (context == NULL)
+        return RC_NO_MEMORY;
+    enum rc rc = mac_run(context, parts, count, out);
+    EVP_MAC_CTX_free(context);
     return rc;
 }
 

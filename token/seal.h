@@ -15,9 +15,11 @@ enum seal_purpose { /* the HKDF label; numbers are never reused */
                     SEAL_OBJECT,
                     SEAL_TICKET,
                     SEAL_SESSION_OBJECT,
-                    SEAL_LOG,   /* Raft entries */
-                    SEAL_PIN,   /* pepper of PIN verifiers */
-                    SEAL_STATE, /* keyed hash of records, MAC of snapshots */
+                    SEAL_LOG,     /* Raft entries */
+                    SEAL_PIN,     /* pepper of PIN verifiers */
+                    SEAL_STATE,   /* keyed hash of records, MAC of snapshots */
+                    SEAL_CLUSTER, /* the cluster's own secrets in documents: CA key */
+                    SEAL_BACKUP,  /* MAC of backups, for members of the same cluster */
                     SEAL_PURPOSE_COUNT,
 };
 
@@ -38,6 +40,11 @@ enum rc unseal(const struct seal_keys *keys, enum seal_purpose purpose, struct b
 /* HMAC-SHA256 of the parts in order, lengths included. */
 enum rc seal_mac(const struct seal_keys *keys, enum seal_purpose purpose, const struct bytes *parts,
                  size_t count, uint8_t out[32]);
+/* The key behind SEAL_PIN, for a restore into another cluster alone; and a MAC by such a key, the
+ * same as seal_mac() gives where the key is. */
+enum rc seal_pepper(const struct seal_keys *keys, struct secret *out);
+enum rc seal_mac_by(const struct secret *key, const struct bytes *parts, size_t count,
+                    uint8_t out[32]);
 /* Wraps the master key under a node's unlock key (file of 32 bytes or a passphrase through scrypt):
  * the file `master.key`. */
 enum rc master_key_wrap(const struct secret *unlock, const struct secret *master, struct buf *out);

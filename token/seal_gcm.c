@@ -59,3 +59,10 @@ enum rc seal_gcm_decrypt(EVP_CIPHER_CTX *context, const uint8_t nonce[GCM_NONCE_
         return rc_fail(RC_TAMPERED, "the seal of %zu bytes does not hold", len);
     return RC_OK;
 }
+
+enum rc seal_gcm_forget(EVP_CIPHER_CTX *context, struct bytes key)
+{
+    return EVP_CipherInit_ex2(context, NULL, key.ptr, NULL, -1, NULL) == 1
+               ? RC_OK
+               : rc_fail(RC_INTERNAL, "AES-256-GCM does not start");
+}

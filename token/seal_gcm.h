@@ -20,5 +20,8 @@ enum rc seal_gcm_encrypt(EVP_CIPHER_CTX *context, const uint8_t nonce[GCM_NONCE_
  * written must not be used. */
 enum rc seal_gcm_decrypt(EVP_CIPHER_CTX *context, const uint8_t nonce[GCM_NONCE_LEN],
                          struct bytes aad, struct bytes sealed, uint8_t *out);
+/* Before the context waits for its next use: libcrypto keeps what was no whole block, also in plain
+ * (by AVX-512, since 3.1); only its key set anew clears that. RC_INTERNAL: free it. */
+enum rc seal_gcm_forget(EVP_CIPHER_CTX *context, struct bytes key);
 
 #endif

@@ -2,8 +2,8 @@
 /* Known answers of the self-tests, in hex. Sources: FIPS 180-4 and FIPS 202 examples ("abc"), RFC
  * 4231 4.2, SP 800-38A F.1.5, F.2.5, F.5.5, SP 800-38B D.1, SP 800-38C C.2, McGrew and Viega's GCM
  * test case 4, RFC 3394 4.1, RFC 5649 6, RFC 5869 A.1, CAVS 14.4 KDFCTR_gen, RFC 6070 2, RFC 6979
- * A.2.5, RFC 5903 8.1, RFC 8032 7.1; the RSA key was made for this file, its signature by the
- * openssl command. */
+ * A.2.5, RFC 5903 8.1, RFC 8032 7.1, Wycheproof's mldsa_*_sign_seed_test.json, test 1; the RSA key
+ * was made for this file, its signature by the openssl command. */
 #ifndef QHSM_TOKEN_SELF_TEST_DATA_H
 #define QHSM_TOKEN_SELF_TEST_DATA_H
 
@@ -354,6 +354,23 @@ static const struct self_test_signature {
      .input = "72",
      .signature = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e4"
                   "3e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"},
+};
+
+/* Of a seed of 32 bytes 0x2a: the digest of the deterministic signature of "Hello world". */
+static const struct self_test_ml_dsa {
+    const char *what;
+    CK_ULONG set;
+    const char *sha256;
+} self_test_ml_dsa[] = {
+    {.what = "ML-DSA-44",
+     .set = CKP_ML_DSA_44,
+     .sha256 = "8cd6fc03daa72e87210a4e721523e84c14f27733789075e65736744d4787fdd5"},
+    {.what = "ML-DSA-65",
+     .set = CKP_ML_DSA_65,
+     .sha256 = "39fbbb0d97a52c79844213b325af823a7f16a174e00a5b3daeb3e6e6d1c89681"},
+    {.what = "ML-DSA-87",
+     .set = CKP_ML_DSA_87,
+     .sha256 = "1ad45bd0419e694375bd38ec11d8e0c228ab9ffac2fce4adbe6218d9c949e293"},
 };
 
 static const char self_test_peer[] =

@@ -120,6 +120,57 @@ static enum rc run_ecdh(struct mech_call *call)
                           self_test_parse(self_test_shared, &shared));
 }
 
+/* The private half from its seed alone, the public half from the private one. */
+static enum rc ml_dsa_pair(CK_ULONG set, struct pair *out)
+{
+    uint8_t number[8], seed[ML_DSA_SEED_LEN];
+    struct attr_list private_parts = {.count = 0}, public_parts = {.count = 0};
+    AUTO_SECRET arena = SECRET_INIT;
+    memset(seed, 0x2a, sizeof seed);
+    TRY(attr_list_add(&private_parts, CKA_PARAMETER_SET, attr_ulong(number, set)));
+    TRY(attr_list_add(&private_parts, CKA_SEED, bytes_of(seed, sizeof seed)));
+    TRY(key_parse(CKO_PRIVATE_KEY, CKK_ML_DSA, attrs_of(&private_parts), &out->private));
+    TRY(key_parts(out->private, false, &arena, &public_parts));
+    return key_parse(CKO_PUBLIC_KEY, CKK_ML_DSA, attrs_of(&public_parts), &out->public);
+}
+
+static enum rc run_ml_dsa(const struct self_test_ml_dsa *test, const struct mech_call *call)
+{
+    AUTO_PAIR pair = {0};
+    AUTO_BUF out = BUF_INIT;
+    AUTO_BUF none = BUF_INIT;
+    struct self_test_bytes known;
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    size_t len = 0;
+    struct bytes data = bytes_of_str("Hello world");
+    TRY(ml_dsa_pair(test->set, &pair));
+    TRY(mech_crypt(call, CRYPT_SIGN, pair.private, 0, false, data, BYTES_NONE, &out, &none));
+    TRY(crypto_digest(DIGEST_SHA256, buf_bytes(&out), digest, &len));
+    TRY(self_test_same(test->what, "sign", bytes_of(digest, len),
+                       self_test_parse(test->sha256, &known)));
+    TRY(verify(call, &pair, data, buf_bytes(&out)));
+    out.ptr[out.len - 1] ^= 1;
+    if (verify(call, &pair, data, buf_bytes(&out)) != RC_SIGNATURE_INVALID)
+        return self_test_failed(test->what, "a wrong signature is taken");
+    return RC_OK;
+}
+
+static enum rc test_ml_dsa(void)
+{
+    struct mech_call call = {.mech = self_test_row(FAMILY_ML_DSA, PARAM_SIGN_CONTEXT, DIGEST_NONE),
+                             .has_param = true};
+    call.u.sign_context.hedge = CKH_DETERMINISTIC_REQUIRED;
+    if (call.mech == NULL)
+        return self_test_failed("ML-DSA", "no such row");
+    for (size_t i = 0; i < sizeof self_test_ml_dsa / sizeof self_test_ml_dsa[0]; i++) {
+        enum rc rc = run_ml_dsa(&self_test_ml_dsa[i], &call);
+        if (rc != RC_OK)
+            return rc == RC_SELF_TEST ? rc
+                                      : self_test_failed(self_test_ml_dsa[i].what, rc_detail());
+    }
+    return RC_OK;
+}
+
 static enum rc test_other(const char *what, enum mech_family family, enum param_kind param,
                           enum rc (*test)(struct mech_call *call))
 {
@@ -135,6 +186,8 @@ enum rc self_test_pairs(void)
 {
     for (size_t i = 0; i < sizeof self_test_signatures / sizeof self_test_signatures[0]; i++)
         TRY(test_signature(&self_test_signatures[i]));
+    if (crypto_lib_offers(CKK_ML_DSA))
+        TRY(test_ml_dsa());
     TRY(test_other("RSA-OAEP", FAMILY_RSA_OAEP, PARAM_OAEP, run_oaep));
     return test_other("ECDH P-256", FAMILY_ECDH, PARAM_ECDH, run_ecdh);
 }

@@ -15,6 +15,12 @@ static const effect_do effects[EFFECT_KIND_END] = {
     [EFFECT_OBJECTS_ADD] = state_do_objects_add,
     [EFFECT_OBJECT_REPLACE] = state_do_object_replace,
     [EFFECT_OBJECT_DESTROY] = state_do_object_destroy,
+    [EFFECT_DOCUMENTS_CHANGE] = state_do_documents_change,
+    [EFFECT_RESTORE_ROWS] = state_do_restore_rows,
+    [EFFECT_RESTORE_END] = state_do_restore_end,
+    [EFFECT_PAIR_DESTROY] = state_do_pair_destroy,
+    [EFFECT_OWNED_CHANGE] = state_do_owned_change,
+    [EFFECT_OWNED_RELEASE] = state_do_owned_release,
 };
 
 /* A gap or a repetition means that log and state do not belong together. */
@@ -34,19 +40,41 @@ static struct request_row row_of(const struct state_digest *digest, const struct
         .sequence = head->sequence,
         .ordinal = digest->next_request,
         .time_ms = digest->clock_ms,
-        .handle_count = result->handle_count,
+        .refusal = (uint32_t)result->rc,
     };
     memcpy(row.application, head->application, sizeof row.application);
-    memcpy(row.handles, result->handles, sizeof row.handles);
+    if (result->rc == RC_OK) {
+        row.handle_count = (uint32_t)result->handle_count;
+        memcpy(row.handles, result->handles, sizeof row.handles);
+    }
     return row;
 }
 
-static void remember(struct state_content *content, const struct effect_head *head,
-                     const struct effect_result *result)
+static enum rc remember(struct state_content *content, const struct effect_head *head,
+                        const struct effect_result *result)
 {
     struct request_row row = row_of(&content->digest, head, result);
     content->digest.next_request++;
-    state_must(request_table_add(content->requests, &content->digest.sum, &row), "request table");
+    return request_table_add(content->requests, &content->digest.sum, &row);
+}
+
+/* What was done is remembered, and what was refused, whatever for: its client was told so, and a
+ * copy that comes late must not find that it may be done by now. Who tries again after a refusal
+ * takes a new sequence. Tries of a PIN have none: each is looked at and counted (SP 800-63B 5.2.2).
+ * What is old is forgotten. */
+static void keep_requests(struct state *state, const struct effect_head *head,
+                          const struct effect_result *result, bool is_new)
+{
+    struct state_content *content = &state->content;
+    enum rc rc = RC_OK;
+    (void)pthread_rwlock_wrlock(&state->lock);
+    if (is_new && head->sequence != 0)
+        rc = remember(content, head, result);
+    if (rc == RC_OK)
+        rc =
+            request_table_expire(content->requests, &content->digest.sum, content->digest.clock_ms);
+    (void)pthread_rwlock_unlock(&state->lock);
+    state_must(rc, "request table");
 }
 
 /* True when the request was answered before, or is too old to know. */
@@ -58,12 +86,34 @@ static bool answered(const struct state_content *content, const struct effect_he
     if (head->sequence != 0)
         seen = request_table_find(content->requests, head->application, head->sequence, &row);
     if (seen == REQUEST_REPEATED) {
-        out->handle_count = row->handle_count;
-        memcpy(out->handles, row->handles, sizeof out->handles);
+        request_row_result(row, out);
     } else if (seen == REQUEST_TOO_OLD) {
         out->rc = RC_OUTCOME_UNKNOWN;
     }
     return seen != REQUEST_NEW;
+}
+
+/* The front ends' documents are part of what is restored; others are the cluster's own. */
+static bool is_of_front_ends(const struct effect *effect)
+{
+    for (size_t i = 0; i < effect->document_count; i++)
+        if (effect->documents[i].space == DOCUMENT_KMS)
+            return true;
+    return false;
+}
+
+/* A state that is half restored is changed by the restore alone. */
+static bool waits_for_restore(const struct state *state, const struct effect *effect)
+{
+    switch ((int)effect->kind) {
+    case EFFECT_RESTORE_ROWS:
+    case EFFECT_RESTORE_END:
+        return false;
+    case EFFECT_DOCUMENTS_CHANGE:
+        return state_is_restoring(&state->content) && is_of_front_ends(effect);
+    default:
+        return state_is_restoring(&state->content);
+    }
 }
 
 static void apply(struct state *state, struct bytes bytes, struct effect_result *out)
@@ -74,14 +124,11 @@ static void apply(struct state *state, struct bytes bytes, struct effect_result 
     if (effect.head.time_ms > content->digest.clock_ms)
         content->digest.clock_ms = effect.head.time_ms;
     *out = (struct effect_result){.rc = RC_OK};
-    if (!answered(content, &effect.head, out)) {
-        out->rc = effects[effect.kind](state, &effect, out);
-        if (out->rc == RC_OK && effect.head.sequence != 0)
-            remember(content, &effect.head, out);
-    }
-    state_must(
-        request_table_expire(content->requests, &content->digest.sum, content->digest.clock_ms),
-        "request table");
+    bool is_new = !answered(content, &effect.head, out);
+    if (is_new)
+        out->rc = waits_for_restore(state, &effect) ? RC_RESTORING
+                                                    : effects[effect.kind](state, &effect, out);
+    keep_requests(state, &effect.head, out, is_new);
     rc_detail_clear();
 }
 
@@ -89,14 +136,9 @@ void state_apply(struct state *state, uint64_t index, struct bytes effect,
                  struct effect_result *out)
 {
     check_index(state, index);
+    (void)atomic_fetch_add(&state->turn, 1);
     apply(state, effect, out);
     state->content.digest.applied = index;
     state_publish(state);
-}
-
-void state_skip(struct state *state, uint64_t index)
-{
-    check_index(state, index);
-    state->content.digest.applied = index;
-    state_publish(state);
+    (void)atomic_fetch_add(&state->turn, 1);
 }

@@ -5,7 +5,7 @@
 
 #define DROP_BATCH 256U
 
-static void count_objects(struct state *state, uint64_t token, size_t added, size_t removed)
+void state_objects_count(struct state *state, uint64_t token, size_t added, size_t removed)
 {
     struct token_entry *entry = tables_token(&state->content.tables, token);
     if (entry == NULL)
@@ -48,7 +48,7 @@ enum rc state_do_objects_add(struct state *state, struct effect *effect, struct 
         state_must(state_object_enter(content, state->keys, effect->objects[i]), "new object");
         out->handles[out->handle_count++] = handle;
     }
-    count_objects(state, effect->token, effect->object_count, 0);
+    state_objects_count(state, effect->token, effect->object_count, 0);
     return RC_OK;
 }
 
@@ -88,15 +88,28 @@ static void drop(struct state *state, struct object *object)
     store_remove(content->store, object->handle);
 }
 
+static enum rc destroy(struct state *state, uint64_t handle)
+{
+    AUTO_OBJECT *object = store_get(state->content.store, handle);
+    if (object == NULL)
+        return RC_OBJECT_HANDLE;
+    drop(state, object);
+    state_objects_count(state, object->token, 0, 1);
+    return RC_OK;
+}
+
 enum rc state_do_object_destroy(struct state *state, struct effect *effect,
                                 struct effect_result *out)
 {
     (void)out;
-    AUTO_OBJECT *object = store_get(state->content.store, effect->handle);
-    if (object == NULL)
-        return RC_OBJECT_HANDLE;
-    drop(state, object);
-    count_objects(state, object->token, 0, 1);
+    return destroy(state, effect->handle);
+}
+
+enum rc state_do_pair_destroy(struct state *state, struct effect *effect, struct effect_result *out)
+{
+    (void)out;
+    TRY(destroy(state, effect->handle));
+    (void)destroy(state, effect->second_handle); /* somebody may have been quicker */
     return RC_OK;
 }
 
@@ -123,6 +136,6 @@ void state_objects_drop(struct state *state, uint64_t token)
             drop(state, batch.objects[i]);
             object_unref(batch.objects[i]);
         }
-        count_objects(state, token, 0, batch.count);
+        state_objects_count(state, token, 0, batch.count);
     }
 }

@@ -39,21 +39,22 @@ static enum rc read_users(struct state_content *content, const struct seal_keys 
     return RC_OK;
 }
 
-static enum rc read_object(struct state_content *content, const struct seal_keys *keys,
-                           struct reader *in, uint64_t *last)
+static enum rc read_document(struct state_content *content, const struct seal_keys *keys,
+                             struct reader *in)
 {
-    uint64_t handle = reader_u64(in);
-    struct bytes record = reader_bytes(in);
-    if (!reader_ok(in) || handle <= *last || handle >= content->digest.next_handle)
-        return rc_fail(RC_TAMPERED, "malformed object in the snapshot");
-    *last = handle;
-    AUTO_OBJECT *object = NULL;
-    TRY(object_from_record(handle, record, &object));
-    struct token_entry *entry = tables_token(&content->tables, object->token);
-    if (entry == NULL)
-        return rc_fail(RC_TAMPERED, "object without token in the snapshot");
-    entry->row.object_count++;
-    return state_object_enter(content, keys, object);
+    struct document *document = NULL;
+    TRY(document_from_row(reader_bytes(in), &document));
+    size_t count = content->documents.count;
+    enum rc rc = state_document_enter(content, keys, document);
+    if (rc == RC_OK)
+        rc = documents_put(&content->documents, document);
+    if (rc != RC_OK) {
+        document_unref(document);
+        return rc;
+    }
+    return content->documents.count == count + 1
+               ? RC_OK
+               : rc_fail(RC_TAMPERED, "a document twice in the snapshot");
 }
 
 static enum rc read_rows(struct state_content *content, const struct seal_keys *keys,
@@ -67,13 +68,13 @@ static enum rc read_rows(struct state_content *content, const struct seal_keys *
     return reader_done(&in) ? RC_OK : rc_fail(RC_TAMPERED, "rows left over in the snapshot");
 }
 
-static enum rc read_objects(struct state_content *content, const struct seal_keys *keys,
-                            const struct snapshot_head *head, struct bytes frames)
+static enum rc read_frames(struct state_content *content, const struct seal_keys *keys,
+                           const struct snapshot_head *head, struct bytes frames)
 {
     struct reader in = reader_of(frames);
-    uint64_t last = 0;
-    for (uint64_t i = 0; i < head->objects; i++)
-        TRY(read_object(content, keys, &in, &last));
+    for (uint64_t i = 0; i < head->documents; i++)
+        TRY(read_document(content, keys, &in));
+    TRY(state_restore_objects(content, keys, &in, head->objects));
     return reader_done(&in) ? RC_OK : rc_fail(RC_TAMPERED, "objects left over in the snapshot");
 }
 
@@ -92,22 +93,25 @@ static enum rc read_snapshot(struct state_content *content, const struct seal_ke
 {
     struct snapshot_head head;
     TRY(snapshot_head_decode(snapshot, &head));
-    if (snapshot.len < SNAPSHOT_HEAD_LEN + SNAPSHOT_TRAILER_LEN ||
-        head.rows_len > snapshot.len - SNAPSHOT_HEAD_LEN - SNAPSHOT_TRAILER_LEN)
+    size_t head_len = snapshot_head_len(&head);
+    if (snapshot.len < head_len + SNAPSHOT_TRAILER_LEN ||
+        head.rows_len > snapshot.len - head_len - SNAPSHOT_TRAILER_LEN)
         return rc_fail(RC_TAMPERED, "the snapshot is cut short");
-    size_t frames_at = SNAPSHOT_HEAD_LEN + head.rows_len;
+    size_t frames_at = head_len + head.rows_len;
     size_t trailer_at = snapshot.len - SNAPSHOT_TRAILER_LEN;
     struct bytes trailer = bytes_slice(snapshot, trailer_at, SNAPSHOT_TRAILER_LEN);
-    TRY(check_trailer(keys, bytes_slice(snapshot, 0, SNAPSHOT_HEAD_LEN), trailer));
+    TRY(check_trailer(keys, bytes_slice(snapshot, 0, head_len), trailer));
     struct state_digest *digest = &content->digest;
+    if (head.next_handle == 0 || head.next_handle >= SESSION_HANDLE_BIT)
+        return rc_fail(RC_TAMPERED, "the snapshot counts handles that are for session objects");
     digest->applied = head.applied;
     digest->clock_ms = head.clock_ms;
     digest->next_handle = head.next_handle;
     digest->next_user = head.next_user;
     digest->next_request = head.next_request;
-    TRY(read_rows(content, keys, &head, bytes_slice(snapshot, SNAPSHOT_HEAD_LEN, head.rows_len)));
-    TRY(read_objects(content, keys, &head,
-                     bytes_slice(snapshot, frames_at, trailer_at - frames_at)));
+    TRY(read_rows(content, keys, &head, bytes_slice(snapshot, head_len, head.rows_len)));
+    TRY(read_frames(content, keys, &head,
+                    bytes_slice(snapshot, frames_at, trailer_at - frames_at)));
     return check_hash(content, keys, trailer);
 }
 
@@ -119,11 +123,13 @@ static void exchange(struct state *state, struct state_content *fresh)
     store_swap(live->store, fresh->store);
     (void)pthread_rwlock_wrlock(&state->lock);
     live->tables = fresh->tables;
+    live->documents = fresh->documents;
     (void)pthread_rwlock_unlock(&state->lock);
     live->roster = fresh->roster;
     live->requests = fresh->requests;
     live->digest = fresh->digest;
     fresh->tables = old.tables;
+    fresh->documents = old.documents;
     fresh->roster = old.roster;
     fresh->requests = old.requests;
 }
@@ -136,6 +142,7 @@ enum rc state_restore(struct state *state, struct bytes snapshot)
         rc = read_snapshot(&fresh, state->keys, snapshot);
     if (rc == RC_OK) {
         exchange(state, &fresh);
+        state_documents_renewed(state);
         state_publish(state);
     }
     state_content_clear(&fresh);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Taking a snapshot: small rows are copied, objects are referenced. */
+/* Taking a snapshot: small rows are copied, documents and objects are referenced. */
 #include <stdlib.h>
 
 #include "token/snapshot_format.h"
@@ -8,6 +8,7 @@
 
 struct state_snapshot {
     struct buf rows; /* with the head */
+    struct documents documents;
     struct roster roster;
     uint8_t trailer[SNAPSHOT_TRAILER_LEN];
     struct iovec *parts;
@@ -37,6 +38,7 @@ static struct snapshot_head head_of(const struct state_content *content)
         .requests = request_table_count(content->requests),
         .floors = request_table_floor_count(content->requests),
         .objects = content->roster.objects,
+        .documents = content->documents.count,
     };
 }
 
@@ -44,32 +46,36 @@ static struct snapshot_head head_of(const struct state_content *content)
 static enum rc put_rows(const struct state_content *content, struct buf *out)
 {
     struct snapshot_head head = head_of(content);
+    size_t head_len = snapshot_head_len(&head);
     AUTO_BUF first = BUF_INIT;
-    TRY(buf_resize(out, SNAPSHOT_HEAD_LEN));
+    TRY(buf_resize(out, head_len));
     TRY(put_tables(&content->tables, out));
     TRY(request_table_encode(content->requests, out));
-    head.rows_len = out->len - SNAPSHOT_HEAD_LEN;
+    head.rows_len = out->len - head_len;
     TRY(snapshot_head_encode(&first, &head));
-    memcpy(out->ptr, first.ptr, SNAPSHOT_HEAD_LEN);
+    memcpy(out->ptr, first.ptr, head_len);
     return RC_OK;
 }
 
 static enum rc put_trailer(const struct state *state, struct state_snapshot *snapshot)
 {
-    struct bytes head = bytes_slice(buf_bytes(&snapshot->rows), 0, SNAPSHOT_HEAD_LEN);
+    struct snapshot_head counts = head_of(&state->content);
+    struct bytes head = bytes_slice(buf_bytes(&snapshot->rows), 0, snapshot_head_len(&counts));
     TRY(state_digest_hash(state->keys, &state->content.digest, snapshot->trailer));
     return snapshot_mac(state->keys, head, snapshot->trailer, snapshot->trailer + 32);
 }
 
 static enum rc list_parts(struct state_snapshot *snapshot)
 {
-    size_t count = snapshot->roster.objects + 2;
+    size_t documents = snapshot->documents.count;
+    size_t count = documents + snapshot->roster.objects + 2;
     snapshot->parts = calloc(count, sizeof snapshot->parts[0]);
     if (snapshot->parts == NULL)
         return RC_NO_MEMORY;
     snapshot->parts[0] =
         (struct iovec){.iov_base = snapshot->rows.ptr, .iov_len = snapshot->rows.len};
-    roster_frames(&snapshot->roster, snapshot->parts + 1);
+    documents_frames(&snapshot->documents, snapshot->parts + 1);
+    roster_frames(&snapshot->roster, snapshot->parts + 1 + documents);
     snapshot->parts[count - 1] =
         (struct iovec){.iov_base = snapshot->trailer, .iov_len = SNAPSHOT_TRAILER_LEN};
     snapshot->part_count = count;
@@ -80,6 +86,7 @@ static enum rc take(const struct state *state, struct state_snapshot *snapshot)
 {
     TRY(put_rows(&state->content, &snapshot->rows));
     TRY(put_trailer(state, snapshot));
+    TRY(documents_share(&state->content.documents, &snapshot->documents));
     TRY(roster_share(&state->content.roster, &snapshot->roster));
     return list_parts(snapshot);
 }
@@ -108,6 +115,7 @@ void state_snapshot_free(struct state_snapshot *snapshot)
 {
     if (snapshot == NULL)
         return;
+    documents_clear(&snapshot->documents);
     roster_clear(&snapshot->roster);
     buf_clear(&snapshot->rows);
     free(snapshot->parts);

@@ -15,19 +15,24 @@ static enum rc row_hash(const struct seal_keys *keys, enum sum_table table, stru
     return RC_OK;
 }
 
+void state_sum_join(struct state_sum *sum, const struct state_sum *other)
+{
+    uint64_t carry = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t word = sum->words[i] + carry;
+        carry = word < carry;
+        word += other->words[i];
+        carry += word < other->words[i];
+        sum->words[i] = word;
+    }
+}
+
 enum rc state_sum_enter(struct state_sum *sum, const struct seal_keys *keys, enum sum_table table,
                         struct bytes row)
 {
     struct state_sum hash;
     TRY(row_hash(keys, table, row, &hash));
-    uint64_t carry = 0;
-    for (unsigned i = 0; i < 4; i++) {
-        uint64_t word = sum->words[i] + carry;
-        carry = word < carry;
-        word += hash.words[i];
-        carry += word < hash.words[i];
-        sum->words[i] = word;
-    }
+    state_sum_join(sum, &hash);
     return RC_OK;
 }
 

@@ -12,6 +12,7 @@ enum sum_table { /* numbers are part of the hash */
                  SUM_OBJECT = 3,
                  SUM_REQUEST = 4,
                  SUM_APPLICATION = 5,
+                 SUM_DOCUMENT = 6,
 };
 
 struct state_sum {
@@ -23,5 +24,7 @@ enum rc state_sum_enter(struct state_sum *sum, const struct seal_keys *keys, enu
                         struct bytes row);
 enum rc state_sum_leave(struct state_sum *sum, const struct seal_keys *keys, enum sum_table table,
                         struct bytes row);
+/* The rows of both: sums over parts of a table can be made side by side. */
+void state_sum_join(struct state_sum *sum, const struct state_sum *other);
 
 #endif

@@ -61,11 +61,12 @@ static void add_token(struct state *state, const struct effect *effect)
     state_must(rc, "new token");
 }
 
-/* Objects and users go; number, serial and policy stay: no way round the policy leads through
- * C_InitToken. */
+/* Objects, users and a front end's documents of it go; number, serial and policy stay: no way round
+ * the policy leads through C_InitToken. */
 static void empty_token(struct state *state, struct token_entry *entry, const struct effect *effect)
 {
     state_objects_drop(state, effect->token);
+    state_owner_emptied(state, effect->token);
     while (entry->user_count > 0)
         remove_user(state, entry->users[entry->user_count - 1]);
     struct token_row row = entry->row;

@@ -65,6 +65,13 @@ size_t store_count(const struct store *store)
     return atomic_load_explicit(&store->count, memory_order_relaxed);
 }
 
+enum rc store_map_put(struct shard *shard, struct object *object)
+{
+    TRY(table_put(&shard->table, object->handle, (uint64_t)(uintptr_t)object));
+    (void)object_ref(object);
+    return RC_OK;
+}
+
 /* Puts the object under its handle; out_before: what was there, with its reference. */
 static enum rc map_put(struct store *store, struct object *object, struct object **out_before)
 {
@@ -72,9 +79,7 @@ static enum rc map_put(struct store *store, struct object *object, struct object
     (void)pthread_rwlock_wrlock(&shard->lock);
     const struct table_slot *slot = table_find(&shard->table, object->handle);
     *out_before = slot == NULL ? NULL : object_in(slot);
-    enum rc rc = table_put(&shard->table, object->handle, (uint64_t)(uintptr_t)object);
-    if (rc == RC_OK)
-        (void)object_ref(object);
+    enum rc rc = store_map_put(shard, object);
     (void)pthread_rwlock_unlock(&shard->lock);
     return rc;
 }

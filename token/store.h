@@ -22,7 +22,10 @@ enum rc store_find(const struct store *store, uint64_t token, struct attrs wante
 
 /* The writer. Each takes a reference of its own to the object. RC_NO_MEMORY leaves the store as it
  * was. */
-enum rc store_add(struct store *store, struct object *object);     /* a new handle */
+enum rc store_add(struct store *store, struct object *object); /* a new handle */
+/* New handles, ascending and above all others, on several threads, without locks: into a store that
+ * nobody reads yet. RC_NO_MEMORY leaves it in disorder. */
+enum rc store_fill(struct store *store, struct object *const *objects, size_t count);
 enum rc store_replace(struct store *store, struct object *object); /* a handle that is there */
 void store_remove(struct store *store, uint64_t handle);
 /* Exchanges the content of both, shard by shard, while readers of `live` go on. Same number of

@@ -30,6 +30,9 @@ uint64_t store_index_key(const struct store *store, uint64_t token, CK_ATTRIBUTE
                          struct bytes value);
 void store_index_keys(const struct store *store, const struct object *object,
                       struct index_keys *out);
+/* Who calls these two holds the shard's lock, or the shard is its own. */
+enum rc store_map_put(struct shard *shard, struct object *object);
+enum rc store_index_put(struct shard *shard, uint64_t key, uint64_t handle);
 enum rc store_index_add(struct store *store, uint64_t key, uint64_t handle);
 void store_index_remove(struct store *store, uint64_t key, uint64_t handle);
 size_t store_index_count(const struct store *store, uint64_t key);

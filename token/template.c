@@ -59,7 +59,9 @@ static enum rc overlay(struct draft *draft, struct attrs attrs)
 static enum rc start_from_source(struct draft *draft)
 {
     const struct template_request *request = draft->request;
-    TRY(overlay(draft, request->source->attrs));
+    struct attr_list source;
+    object_attrs(request->source, &source);
+    TRY(overlay(draft, attrs_of(&source)));
     TRY(overlay(draft, request->source_secrets));
     if (request->use == TEMPLATE_COPY && request->role != ROLE_SO && has(draft, CKA_TRUSTED))
         TRY(put_bool(draft, CKA_TRUSTED, false));
@@ -289,12 +291,12 @@ static bool is_shielded(const struct object *object)
 
 enum rc template_readable(const struct object *object, CK_ATTRIBUTE_TYPE type)
 {
-    if (object_attr(object, type) != NULL)
+    if (object_has(object, type))
         return RC_OK;
     CK_ULONG kind = object->key_type;
-    const struct attr *certificate = object_attr(object, CKA_CERTIFICATE_TYPE);
-    if (certificate != NULL)
-        (void)attr_value_ulong(certificate->value, &kind);
+    struct bytes certificate;
+    if (object_attr(object, CKA_CERTIFICATE_TYPE, &certificate))
+        (void)attr_value_ulong(certificate, &kind);
     const struct class_rules *rules = class_rules_find(object->object_class, kind);
     const struct attr_rule *rule = rules == NULL ? NULL : class_rules_attr(rules, type);
     bool is_private = (object->flags & OBJECT_PRIVATE) != 0;

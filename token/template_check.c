@@ -89,8 +89,8 @@ static enum rc pick_type(struct draft *draft)
     if (attr == CK_UNAVAILABLE_INFORMATION)
         return RC_OK;
     if (has_source(draft)) {
-        const struct attr *stored = object_attr(request->source, attr);
-        if (stored == NULL || !attr_value_ulong(stored->value, &draft->type))
+        struct bytes stored;
+        if (!object_attr(request->source, attr, &stored) || !attr_value_ulong(stored, &draft->type))
             return rc_fail(RC_TAMPERED, "a stored object has no %s", draft_name(attr));
         return RC_OK;
     }
@@ -124,24 +124,29 @@ static enum rc pick_rules(struct draft *draft)
     return RC_OK;
 }
 
-static const struct attr *source_attr(const struct draft *draft, CK_ATTRIBUTE_TYPE type)
+static bool source_attr(const struct draft *draft, CK_ATTRIBUTE_TYPE type, struct bytes *out)
 {
-    const struct attr *attr = object_attr(draft->request->source, type);
-    return attr != NULL ? attr : attrs_find(draft->request->source_secrets, type);
+    const struct attr *secret = attrs_find(draft->request->source_secrets, type);
+    if (object_attr(draft->request->source, type, out))
+        return true;
+    if (secret != NULL)
+        *out = secret->value;
+    return secret != NULL;
 }
 
 /* Notes 8, 11 and 12, and what 4.4 lets a copy change. */
 static enum rc check_change(const struct draft *draft, const struct attr *wanted,
                             const struct attr_rule *rule)
 {
-    const struct attr *now = source_attr(draft, wanted->type);
-    bool same = now != NULL && bytes_equal(now->value, wanted->value);
+    struct bytes now;
+    bool is_set = source_attr(draft, wanted->type, &now);
+    bool same = is_set && bytes_equal(now, wanted->value);
     uint32_t may = draft->request->use == TEMPLATE_COPY ? NOTE_8 | NOTE_COPY : NOTE_8;
     if ((rule->notes & may) == 0 && !(same && draft->request->use == TEMPLATE_COPY))
         return rc_fail(RC_ATTRIBUTE_READ_ONLY, "%s cannot be changed", draft_name(rule->type));
-    if (same || now == NULL)
+    if (same || !is_set)
         return RC_OK;
-    bool was = bytes_equal(now->value, attr_true());
+    bool was = bytes_equal(now, attr_true());
     if (((rule->notes & NOTE_11) != 0 && was) || ((rule->notes & NOTE_12) != 0 && !was))
         return rc_fail(RC_ATTRIBUTE_READ_ONLY, "%s is %s for ever", draft_name(rule->type),
                        was ? "TRUE" : "FALSE");
@@ -156,9 +161,10 @@ static enum rc check_so_only(const struct draft *draft, const struct attr *wante
 {
     if (draft->request->role == ROLE_SO)
         return RC_OK;
-    const struct attr *now = has_source(draft) ? source_attr(draft, wanted->type) : NULL;
-    bool differs = now != NULL ? !bytes_equal(now->value, wanted->value)
-                               : bytes_equal(wanted->value, attr_true());
+    struct bytes now;
+    bool is_set = has_source(draft) && source_attr(draft, wanted->type, &now);
+    bool differs =
+        is_set ? !bytes_equal(now, wanted->value) : bytes_equal(wanted->value, attr_true());
     if (differs)
         return rc_fail(RC_ATTRIBUTE_READ_ONLY, "%s can be set by the security officer only",
                        draft_name(wanted->type));

@@ -24,7 +24,10 @@ enum rc ticket_seal(const struct seal_keys *keys, const struct ticket *ticket, s
 enum rc ticket_open(const struct seal_keys *keys, struct bytes sealed, struct ticket *out)
 {
     AUTO_SECRET plain = SECRET_INIT;
-    if (unseal(keys, SEAL_TICKET, BYTES_NONE, sealed, &plain) != RC_OK) {
+    enum rc rc = unseal(keys, SEAL_TICKET, BYTES_NONE, sealed, &plain);
+    if (rc == RC_NO_MEMORY)
+        return rc; /* the login is not to be given up for it */
+    if (rc != RC_OK) {
         rc_detail_clear();
         return rc_fail(RC_TICKET_VOID, "the ticket is not one of this cluster's");
     }

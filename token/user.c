@@ -112,33 +112,32 @@ static enum rc pbkdf2(const struct user_row *user, struct bytes password, struct
 }
 
 /* HMAC(pepper, PBKDF2(password)): the stored row alone does not allow guessing. */
-static enum rc verifier(const struct seal_keys *keys, const struct user_row *user,
+static enum rc verifier(const struct state *state, const struct user_row *user,
                         struct bytes password, uint8_t out[PIN_HASH_LEN])
 {
     AUTO_SECRET stretched = SECRET_INIT;
     TRY(pbkdf2(user, password, &stretched));
-    const struct bytes part = secret_expose(&stretched);
-    return seal_mac(keys, SEAL_PIN, &part, 1, out);
+    return state_pepper_mac(state, secret_expose(&stretched), out);
 }
 
-enum rc user_set_pin(const struct seal_keys *keys, struct user_row *user, struct bytes password)
+enum rc user_set_pin(const struct state *state, struct user_row *user, struct bytes password)
 {
     struct user_row changed = *user;
     changed.iterations = PIN_ITERATIONS;
     changed.has_pin = true;
     TRY(random_bytes(changed.salt, sizeof changed.salt));
-    TRY(verifier(keys, &changed, password, changed.verifier));
+    TRY(verifier(state, &changed, password, changed.verifier));
     *user = changed;
     return RC_OK;
 }
 
-enum rc user_verify_pin(const struct seal_keys *keys, const struct user_row *user,
+enum rc user_verify_pin(const struct state *state, const struct user_row *user,
                         struct bytes password)
 {
     uint8_t computed[PIN_HASH_LEN];
     if (!user->has_pin)
         return rc_fail(RC_USER_PIN_NOT_INITIALIZED, "user %s has no PIN yet", user->name);
-    TRY(verifier(keys, user, password, computed));
+    TRY(verifier(state, user, password, computed));
     bool right = CRYPTO_memcmp(computed, user->verifier, sizeof computed) == 0;
     secret_wipe(computed, sizeof computed);
     return right ? RC_OK : rc_fail(RC_PIN_INCORRECT, "wrong PIN of user %s", user->name);

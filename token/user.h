@@ -15,10 +15,10 @@ enum rc user_pick(const struct state *state, uint64_t token, enum user_role role
 /* Length and characters by the policy. RC_PIN_LEN, RC_PIN_INVALID. */
 enum rc pin_check(const struct policy *policy, struct bytes password);
 /* Fills salt, iterations, verifier, has_pin: milliseconds of work, for the pool. verifier =
- * HMAC(pepper, PBKDF2). */
-enum rc user_set_pin(const struct seal_keys *keys, struct user_row *user, struct bytes password);
+ * HMAC(pepper, PBKDF2), the pepper being the state's. */
+enum rc user_set_pin(const struct state *state, struct user_row *user, struct bytes password);
 /* RC_PIN_INCORRECT; constant time. Milliseconds of work, for the pool. */
-enum rc user_verify_pin(const struct seal_keys *keys, const struct user_row *user,
+enum rc user_verify_pin(const struct state *state, const struct user_row *user,
                         struct bytes password);
 
 /* A proof of a context-specific login is for the use that follows at once. */
