@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cluster/admission.h"
 #include "cluster/login_gate.h"
 #include "cluster/requests.h"
 #include "common/log.h"
@@ -24,24 +25,38 @@ struct call_memory {
 
 /* ---- peer */
 
-void peer_clear(struct peer *peer)
+void peer_clear(struct peer *peer, const struct service *service)
 {
+    if (service->logins != NULL)
+        logins_forget(service->logins, &peer->note);
     secret_clear(&peer->ticket_sealed);
     *peer = (struct peer){.ticket_sealed = SECRET_INIT};
+}
+
+/* The front ends' own logins are nobody else's. */
+static bool is_to_note(const struct peer *peer, const struct service *service)
+{
+    return service->logins != NULL &&
+           (peer->role == TLS_ROLE_CLIENT || peer->role == TLS_ROLE_ADMIN);
 }
 
 enum rc peer_login(struct peer *peer, const struct service *service, struct bytes ticket)
 {
     if (ticket.len > WIRE_TICKET_MAX)
         return rc_fail(RC_TICKET_VOID, "a ticket of %zu bytes", ticket.len);
+    bool is_noted = atomic_load_explicit(&peer->note.is_noted, memory_order_relaxed);
+    uint64_t now_ms = clock_wall_ms();
     if (!secret_equal(&peer->ticket_sealed, ticket)) {
         struct ticket opened;
         TRY(ticket_open(service->hsm->keys, ticket, &opened));
         TRY(secret_from_bytes(&peer->ticket_sealed, ticket));
         peer->ticket = opened;
+        is_noted = false;
     }
-    TRY(ticket_check(service->hsm->state, &peer->ticket, peer->application, clock_wall_ms()));
+    TRY(ticket_check(service->hsm->state, &peer->ticket, peer->application, now_ms));
     peer->logged_in = true;
+    if (!is_noted && is_to_note(peer, service))
+        logins_note(service->logins, &peer->note, &peer->ticket, peer->name, now_ms);
     return RC_OK;
 }
 
@@ -109,7 +124,10 @@ void call_reset(struct call *call)
     call->request = NULL;
     call->row = NULL;
     call->gate_key = 0;
+    call->wanted_index = 0;
+    call->step = CALL_ANSWER;
     call->is_applied = false;
+    call->pending = NULL;
     call->rc = RC_OK;
     call->detail[0] = 0;
     call->applied_index = 0;
@@ -172,7 +190,7 @@ static enum rc admit_connection(struct call *call)
     if ((call->row->may & (1U << peer->role)) == 0)
         return rc_fail(RC_NOT_PERMITTED, "a connection as %s may not ask %s",
                        tls_role_name(peer->role), call->row->name);
-    return RC_OK;
+    return admission_place(call);
 }
 
 static enum rc need_login(const struct call *call)
@@ -208,9 +226,12 @@ static enum rc admit_login(struct call *call)
     caller->is_admin = call->peer->role == TLS_ROLE_ADMIN;
     caller->context = BYTES_NONE;
     if (call->row->login != LOGIN_IGNORED && ticket.len > 0) {
-        TRY(peer_login(call->peer, call->service, ticket));
+        enum rc rc = peer_login(call->peer, call->service, ticket);
+        if (secret_equal(&call->peer->ticket_sealed, ticket)) /* it was opened, now or before */
+            caller->ticket = call->peer->ticket;
+        if (rc != RC_OK)
+            return rc;
         caller->logged_in = true;
-        caller->ticket = call->peer->ticket;
     }
     return need_login(call);
 }
@@ -230,21 +251,90 @@ static enum call_step where(struct call *call)
 
 static bool is_behind(const struct call *call)
 {
-    return call->request->seen_index > 0 &&
-           state_applied(call->service->hsm->state) < call->request->seen_index;
+    return call->wanted_index > 0 && state_applied(call->service->hsm->state) < call->wanted_index;
+}
+
+static bool is_login(const struct call *call)
+{
+    return call->request->body_case == QHSM__REQUEST__BODY_LOGIN ||
+           call->request->body_case == QHSM__REQUEST__BODY_KEYSTORE_CONNECT;
+}
+
+/* What the request rests on, wherever it was read. */
+static uint64_t known_index(const Qhsm__Request *request)
+{
+    uint64_t since = request->body_case == QHSM__REQUEST__BODY_KEYSTORE_DOCUMENTS
+                         ? request->keystore_documents->since
+                         : 0;
+    uint64_t most = request->seen_index > request->view ? request->seen_index : request->view;
+    return since > most ? since : most;
+}
+
+/* A key store's front end has decided by its documents: when they have changed, but for notes of
+ * last use, it decides again. */
+static enum rc check_view(const struct call *call)
+{
+    uint64_t view = call->request->view;
+    if (view == 0)
+        return RC_OK;
+    uint64_t changed = state_documents_decided(call->service->hsm->state, DOCUMENT_KMS);
+    return changed <= view ? RC_OK
+                           : rc_fail(RC_VIEW_OLD,
+                                     "the documents changed at %" PRIu64 ", the request rests "
+                                     "on %" PRIu64,
+                                     changed, view);
+}
+
+/* A login is always: an HSM that is behind does not know a new user, and would call his PIN
+ * incorrect without counting a try. */
+static bool is_linearizable(const struct call *call)
+{
+    bool is_read = call->request->linearizable && call->row->changes == CHANGES_NOTHING;
+    return (is_read || is_login(call)) && call->service->proposer != NULL;
+}
+
+bool call_needs_no_index(const struct call *call, enum rc rc)
+{
+    return rc == RC_DISK && is_login(call);
+}
+
+/* A request that comes again, and is refused for what it did itself: the name that it gave exists,
+ * the object that it destroyed is gone, the login that it came with has ended. Or that was refused
+ * before, and is so again for the same reason. A login has more to answer than that it was done. */
+static bool was_answered(struct call *call)
+{
+    struct effect_result result = {.rc = RC_OK};
+    const struct state *state = call->service->hsm->state;
+    if (call->row->changes != CHANGES_STATE || is_login(call) ||
+        call->peer->role == TLS_ROLE_NODE || call->peer->role == TLS_ROLE_JOINER ||
+        !state_request_done(state, call->caller.application, call->caller.sequence, &result))
+        return false;
+    mutation_clear(&call->mutation);
+    call->mutation = (struct mutation)MUTATION_INIT;
+    call->detail[0] = 0;
+    call_applied(call, RC_OK, &result, state_applied(state));
+    return true;
+}
+
+static enum call_step begin(struct call *call)
+{
+    enum rc rc = admit_login(call);
+    if (rc == RC_OK)
+        return where(call);
+    return rc == RC_TICKET_VOID && was_answered(call) ? CALL_ANSWER : call_refuse(call, rc);
 }
 
 enum call_step call_admit(struct call *call)
 {
     enum rc rc = admit_connection(call);
-    if (rc == RC_OK && is_behind(call)) {
+    call->wanted_index = known_index(call->request);
+    if (rc == RC_OK && (is_linearizable(call) || is_behind(call))) {
         uint64_t limit = clock_steady_ms() + WAIT_MS;
-        call->expires_ms = limit < call->expires_ms ? limit : call->expires_ms;
-        return CALL_WAIT;
+        if (limit < call->expires_ms && !is_login(call)) /* who may wait for a leader anyway */
+            call->expires_ms = limit;
+        return is_linearizable(call) ? CALL_ASK_INDEX : CALL_WAIT;
     }
-    if (rc == RC_OK)
-        rc = admit_login(call);
-    return rc == RC_OK ? where(call) : call_refuse(call, rc);
+    return rc == RC_OK ? begin(call) : call_refuse(call, rc);
 }
 
 /* The ticket is looked at now: what it says may be in what was waited for. */
@@ -255,10 +345,9 @@ enum call_step call_resume(struct call *call)
             return CALL_WAIT;
         return call_refuse(
             call, rc_fail(RC_DEADLINE, "this HSM is at index %" PRIu64 ", the client saw %" PRIu64,
-                          state_applied(call->service->hsm->state), call->request->seen_index));
+                          state_applied(call->service->hsm->state), call->wanted_index));
     }
-    enum rc rc = admit_login(call);
-    return rc == RC_OK ? where(call) : call_refuse(call, rc);
+    return begin(call);
 }
 
 enum call_step call_work(struct call *call, unsigned lane)
@@ -267,9 +356,16 @@ enum call_step call_work(struct call *call, unsigned lane)
     if (call->row->runs != RUNS_ON_WORKER && clock_steady_ms() > call->expires_ms)
         return call_refuse(
             call, rc_fail(RC_DEADLINE, "%s waited too long for its turn", call->row->name));
-    enum rc rc = call->row->handle(call);
+    atomic_store_explicit(&call->awaited, 1, memory_order_relaxed); /* by this function */
+    enum rc rc = admission_leader(call);
+    if (rc == RC_OK)
+        rc = check_view(call);
+    if (rc == RC_OK)
+        rc = call->row->handle(call);
+    if (rc == RC_OK && atomic_fetch_sub(&call->awaited, 1) > 1)
+        return CALL_PENDING;
     if (rc != RC_OK)
-        return call_refuse(call, rc);
+        return was_answered(call) ? CALL_ANSWER : call_refuse(call, rc);
     if (call->row->changes != CHANGES_STATE)
         return CALL_ANSWER;
     const struct mutation *mutation = &call->mutation;
@@ -280,6 +376,20 @@ enum call_step call_work(struct call *call, unsigned lane)
         return CALL_PROPOSE;
     call->is_applied = true;
     return CALL_ANSWER;
+}
+
+void call_await(struct call *call)
+{
+    call->is_applied = true;
+    (void)atomic_fetch_add(&call->awaited, 1);
+}
+
+void call_arrived(struct call *call)
+{
+    if (atomic_fetch_sub(&call->awaited, 1) > 1)
+        return;
+    call->step = CALL_ANSWER;
+    call->home(call);
 }
 
 /* The detail of a verdict (a wrong PIN) was recorded by the thread that came to it. */
@@ -307,6 +417,12 @@ static void build_reply(struct call *call)
         (void)call_refuse(call, rc);
 }
 
+static void log_peer_refused(const struct call *call, const char *name, const char *error)
+{
+    log_warn("request_refused", "request=%s error=%s peer=%s/%s detail=\"%s\"", name, error,
+             tls_role_name(call->peer->role), call->peer->name, call->detail);
+}
+
 static void log_refusal(const struct call *call)
 {
     const char *name = call->row == NULL ? "unknown" : call->row->name;
@@ -318,14 +434,18 @@ static void log_refusal(const struct call *call)
     case RC_DISK:
     case RC_SELF_TEST:
     case RC_RANDOM:
-        log_error("request_failed", "request=%s error=%s detail=\"%s\"", name, error, call->detail);
+        if (log_admits())
+            log_error("request_failed", "request=%s error=%s detail=\"%s\"", name, error,
+                      call->detail);
         break;
-    case RC_PIN_INCORRECT:
     case RC_PIN_LOCKED:
     case RC_NOT_PERMITTED:
     case RC_OVERLOADED:
-        log_warn("request_refused", "request=%s error=%s peer=%s/%s detail=\"%s\"", name, error,
-                 tls_role_name(call->peer->role), call->peer->name, call->detail);
+        if (log_admits())
+            log_peer_refused(call, name, error);
+        break;
+    case RC_PIN_INCORRECT: /* a try costs time, and each counts */
+        log_peer_refused(call, name, error);
         break;
     default:
         log_debug("request_refused", "request=%s error=%s detail=\"%s\"", name, error,

@@ -7,9 +7,11 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cluster/chaos.h"
 #include "cluster/connection_input.h"
 #include "common/log.h"
 
@@ -29,7 +31,7 @@ static void free_if_done(struct connection *connection)
         return;
     buf_clear(&connection->in);
     buf_clear(&connection->out);
-    peer_clear(&connection->peer);
+    peer_clear(&connection->peer, connection->worker->service);
     free(connection);
 }
 
@@ -69,6 +71,15 @@ void connection_close(struct connection *connection, const char *reason)
 
 /* ---- what the loop waits for */
 
+/* Emulated: clients on other hosts do not get through. */
+static bool is_cut_off(const struct connection *connection)
+{
+    const struct peer *peer = &connection->peer;
+    const struct chaos *chaos = connection->worker->service->chaos;
+    return chaos != NULL && chaos_cuts_clients(chaos) && !peer->is_local &&
+           peer->role != TLS_ROLE_NODE && peer->role != TLS_ROLE_JOINER;
+}
+
 static void polled(uv_poll_t *poll, int status, int events);
 
 static void update_events(struct connection *connection)
@@ -104,6 +115,18 @@ static void make_runnable(struct connection *connection)
 
 /* ---- sending */
 
+/* A peer that reads steadily but never all would make it grow for ever. */
+static void drop_sent(struct connection *connection)
+{
+    struct buf *out = &connection->out;
+    size_t rest = out->len - connection->out_done;
+    if (connection->out_done < OUT_KEEP_MAX && connection->out_done < rest)
+        return;
+    memmove(out->ptr, out->ptr + connection->out_done, rest);
+    (void)buf_resize(out, rest);
+    connection->out_done = 0;
+}
+
 static void keep_unsent(struct connection *connection, struct bytes data)
 {
     size_t limit = atomic_load_explicit(&connection->worker->service->limits.connection_memory,
@@ -112,10 +135,13 @@ static void keep_unsent(struct connection *connection, struct bytes data)
         return;
     if (!has_unsent(connection))
         connection->blocked_ms = clock_steady_ms();
+    if (connection->out_done > 0)
+        drop_sent(connection);
     connection->out.max = limit;
     if (buf_append(&connection->out, data) != RC_OK) {
-        log_warn("slow_reader_cut", "peer=%s unsent=%zu", connection->peer.name,
-                 connection->out.len - connection->out_done);
+        if (log_admits())
+            log_warn("slow_reader_cut", "peer=%s unsent=%zu", connection->peer.name,
+                     connection->out.len - connection->out_done);
         connection_close(connection, "reads too slowly");
     }
 }
@@ -247,12 +273,14 @@ static bool shake_hands(struct connection *connection)
         return false;
     char text[160];
     if (result != STREAM_DONE) {
-        log_warn("tls_refused", "error=\"%s\"", tls_failure_text(connection->stream.ssl, text));
+        if (log_admits())
+            log_warn("tls_refused", "error=\"%s\"", tls_failure_text(connection->stream.ssl, text));
         connection_close(connection, "handshake");
         return false;
     }
     if (identify(connection) != RC_OK) {
-        log_warn("tls_refused", "error=\"%s\"", rc_detail());
+        if (log_admits())
+            log_warn("tls_refused", "error=\"%s\"", rc_detail());
         connection_close(connection, "certificate");
         return false;
     }
@@ -269,6 +297,10 @@ static void polled(uv_poll_t *poll, int status, int events)
     }
     if (connection->state == CONNECTION_HANDSHAKE && !shake_hands(connection)) {
         update_events(connection);
+        return;
+    }
+    if (connection->state == CONNECTION_OPEN && is_cut_off(connection)) {
+        connection_close(connection, "emulated: clients are cut off");
         return;
     }
     if ((events & UV_WRITABLE) != 0 && has_unsent(connection))
@@ -381,8 +413,9 @@ void connection_sweep(struct connection *connection, uint64_t now_ms)
     const char *reason = overdue(connection, now_ms);
     if (reason == NULL)
         return;
-    log_info("connection_cut", "peer=%s reason=\"%s\" unsent=%zu", connection->peer.name, reason,
-             connection->out.len - connection->out_done);
+    if (log_admits())
+        log_info("connection_cut", "peer=%s reason=\"%s\" unsent=%zu", connection->peer.name,
+                 reason, connection->out.len - connection->out_done);
     connection_close(connection, reason);
 }
 

@@ -26,7 +26,7 @@ bool connection_input_paused(const struct connection *connection)
 
 static size_t frame_max_of(const struct connection *connection)
 {
-    if (!connection->peer.logged_in)
+    if (!connection->peer.logged_in && connection->peer.role != TLS_ROLE_NODE)
         return WIRE_FRAME_MAX_PUBLIC;
     return atomic_load_explicit(&connection->worker->service->limits.frame_max,
                                 memory_order_relaxed);
@@ -48,6 +48,7 @@ static struct call *begin_call(struct connection *connection)
         return NULL;
     }
     call->owner = connection;
+    call->home = worker_post_home;
     connection->outstanding++;
     connection->active_ms = clock_steady_ms();
     return call;
@@ -72,7 +73,8 @@ static void count_offence(struct connection *connection)
     connection->offences++;
     if (connection->offences < OFFENCES_MAX && connection->peer.greeted)
         return;
-    log_info("connection_cut", "peer=%s reason=\"breaks the protocol\"", connection->peer.name);
+    if (log_admits())
+        log_info("connection_cut", "peer=%s reason=\"breaks the protocol\"", connection->peer.name);
     if (connection->state == CONNECTION_OPEN)
         connection->state = CONNECTION_FLUSHING;
 }

@@ -13,7 +13,9 @@
 #define WAITING_MAX   4096U
 #define BATCH_LEN_MAX ((size_t)64 * 1024)
 /* Entries of ours in the engine at a time: fewer make larger batches, more hide a round trip. */
+#define NO_ROOM_MS    300U
 #define IN_FLIGHT_MAX 4U
+#define AUDIT_EVERY   1000U
 
 static void list_init(struct proposal_list *list)
 {
@@ -51,8 +53,44 @@ static void proposal_finish(struct proposal *proposal, enum rc rc)
 
 /* ---- start and stop */
 
-enum rc consensus_start(const struct consensus_config *config, const struct seal_keys *keys,
-                        struct state *state, struct consensus **out)
+static void consensus_free(struct consensus *consensus)
+{
+    peer_transport_free(consensus->peer_transport);
+    SSL_CTX_free(consensus->peers.server);
+    SSL_CTX_free(consensus->peers.client);
+    free(consensus->waits.items);
+    (void)pthread_mutex_destroy(&consensus->waits.lock);
+    (void)pthread_cond_destroy(&consensus->changed);
+    (void)pthread_mutex_destroy(&consensus->lock);
+    free(consensus->dir);
+    free(consensus->listen);
+    free(consensus->address);
+    free(consensus);
+}
+
+static char *copy_or_null(const char *text)
+{
+    return text != NULL ? strdup(text) : NULL;
+}
+
+static enum rc copy_peers(struct consensus *consensus, const struct consensus_peers *peers)
+{
+    if (peers == NULL)
+        return RC_OK;
+    consensus->peers = *peers;
+    (void)SSL_CTX_up_ref(peers->server);
+    (void)SSL_CTX_up_ref(peers->client);
+    consensus->listen = copy_or_null(peers->listen);
+    consensus->address = copy_or_null(peers->address != NULL ? peers->address : peers->listen);
+    if (consensus->listen == NULL || consensus->address == NULL)
+        return RC_NO_MEMORY;
+    if (strlen(consensus->address) > PEER_ADDRESS_MAX)
+        return rc_fail(RC_CONFIG, "a peer's address has at most %u characters", PEER_ADDRESS_MAX);
+    return RC_OK;
+}
+
+static enum rc consensus_new(const struct consensus_config *config, const struct seal_keys *keys,
+                             struct state *state, struct consensus **out)
 {
     struct consensus *consensus = calloc(1, sizeof *consensus);
     if (consensus == NULL)
@@ -62,17 +100,32 @@ enum rc consensus_start(const struct consensus_config *config, const struct seal
     consensus->keys = keys;
     consensus->state = state;
     consensus->mark.fd = -1;
+    consensus->audit.every = config->audit_every > 0 ? config->audit_every : AUDIT_EVERY;
+    consensus->status.role = "follower";
+    consensus->status.membership = "none";
     list_init(&consensus->waiting);
     consensus->in_flight_last = &consensus->in_flight;
     (void)pthread_mutex_init(&consensus->lock, NULL);
+    (void)pthread_mutex_init(&consensus->waits.lock, NULL);
     (void)pthread_cond_init(&consensus->changed, NULL);
     consensus->phase = ENGINE_STARTING;
-    int error = consensus->dir == NULL
-                    ? ENOMEM
-                    : pthread_create(&consensus->thread, NULL, engine_run, consensus);
+    enum rc rc = consensus->dir != NULL ? copy_peers(consensus, config->peers) : RC_NO_MEMORY;
+    if (rc != RC_OK) {
+        consensus_free(consensus);
+        return rc;
+    }
+    *out = consensus;
+    return RC_OK;
+}
+
+enum rc consensus_start(const struct consensus_config *config, const struct seal_keys *keys,
+                        struct state *state, struct consensus **out)
+{
+    struct consensus *consensus = NULL;
+    TRY(consensus_new(config, keys, state, &consensus));
+    int error = pthread_create(&consensus->thread, NULL, engine_run, consensus);
     if (error != 0) {
-        free(consensus->dir);
-        free(consensus);
+        consensus_free(consensus);
         return rc_fail(RC_NO_MEMORY, "thread of consensus: %s", strerror(error));
     }
     (void)pthread_mutex_lock(&consensus->lock);
@@ -89,9 +142,9 @@ enum rc consensus_start(const struct consensus_config *config, const struct seal
     return rc;
 }
 
-void consensus_stop(struct consensus *consensus)
+void consensus_end(struct consensus *consensus)
 {
-    if (consensus == NULL)
+    if (consensus == NULL || consensus->is_joined)
         return;
     (void)pthread_mutex_lock(&consensus->lock);
     consensus->stopping = true;
@@ -99,10 +152,15 @@ void consensus_stop(struct consensus *consensus)
         (void)uv_async_send(&consensus->wake);
     (void)pthread_mutex_unlock(&consensus->lock);
     (void)pthread_join(consensus->thread, NULL);
-    (void)pthread_cond_destroy(&consensus->changed);
-    (void)pthread_mutex_destroy(&consensus->lock);
-    free(consensus->dir);
-    free(consensus);
+    consensus->is_joined = true;
+}
+
+void consensus_stop(struct consensus *consensus)
+{
+    if (consensus == NULL)
+        return;
+    consensus_end(consensus);
+    consensus_free(consensus);
 }
 
 void consensus_status(struct consensus *consensus, struct consensus_status *out)
@@ -110,19 +168,25 @@ void consensus_status(struct consensus *consensus, struct consensus_status *out)
     (void)pthread_mutex_lock(&consensus->lock);
     *out = consensus->status;
     (void)pthread_mutex_unlock(&consensus->lock);
+    out->silence_ms = consensus_leader_silence_ms(consensus);
     out->loop_max_us = atomic_load_explicit(&consensus->watch.max_us, memory_order_relaxed);
     out->loop_slow_count = atomic_load_explicit(&consensus->watch.slow_count, memory_order_relaxed);
 }
 
 /* ---- proposing: any thread */
 
+enum rc consensus_check_running(const struct consensus *consensus)
+{
+    if (consensus->stopping || consensus->phase != ENGINE_RUNNING)
+        return rc_fail(RC_UNAVAILABLE, "the HSM is stopping");
+    return RC_OK;
+}
+
 static enum rc enqueue(struct consensus *consensus, struct proposal *proposal)
 {
-    enum rc rc = RC_OK;
     (void)pthread_mutex_lock(&consensus->lock);
-    if (consensus->stopping || consensus->phase != ENGINE_RUNNING)
-        rc = rc_fail(RC_UNAVAILABLE, "the HSM is stopping");
-    else if (consensus->waiting.count >= WAITING_MAX)
+    enum rc rc = consensus_check_running(consensus);
+    if (rc == RC_OK && consensus->waiting.count >= WAITING_MAX)
         rc = rc_fail(RC_OVERLOADED, "%u changes wait for the disk already", WAITING_MAX);
     if (rc == RC_OK) {
         if (consensus->waiting.count == 0)
@@ -171,6 +235,31 @@ static size_t take_waiting(struct consensus *consensus, struct proposal **items)
     return count;
 }
 
+static void put_back(struct consensus *consensus, struct proposal **items, size_t count)
+{
+    struct proposal_list *list = &consensus->waiting;
+    (void)pthread_mutex_lock(&consensus->lock);
+    while (count > 0) {
+        struct proposal *proposal = items[--count];
+        proposal->next = list->first;
+        if (list->first == NULL)
+            list->last = &proposal->next;
+        list->first = proposal;
+        list->count++;
+    }
+    (void)pthread_mutex_unlock(&consensus->lock);
+}
+
+bool consensus_may_find_room(struct consensus *consensus)
+{
+    uint64_t now_ms = uv_now(&consensus->loop);
+    if (disk_check(consensus) != RC_OK)
+        return false;
+    if (consensus->no_room_since_ms == 0)
+        consensus->no_room_since_ms = now_ms;
+    return now_ms - consensus->no_room_since_ms < NO_ROOM_MS;
+}
+
 static void batch_finish(struct batch *batch, enum rc rc)
 {
     for (size_t i = 0; i < batch->count; i++)
@@ -215,6 +304,16 @@ static void batch_done(struct raft_apply *request, int status, void *result)
         consensus_pump(consensus);
 }
 
+enum rc consensus_buffer(struct bytes entry, struct raft_buffer *out)
+{
+    out->base = raft_malloc(entry.len);
+    if (out->base == NULL)
+        return RC_NO_MEMORY;
+    out->len = entry.len;
+    memcpy(out->base, entry.ptr, entry.len);
+    return RC_OK;
+}
+
 static enum rc batch_encode(struct consensus *consensus, const struct batch *batch,
                             struct raft_buffer *out)
 {
@@ -225,12 +324,7 @@ static enum rc batch_encode(struct consensus *consensus, const struct batch *bat
         effects[i] = buf_bytes(&batch->items[i]->effect);
     AUTO_BUF entry = BUF_INIT;
     TRY(entry_encode(consensus->keys, &place, effects, batch->count, &entry));
-    out->base = raft_malloc(entry.len);
-    if (out->base == NULL)
-        return RC_NO_MEMORY;
-    out->len = entry.len;
-    memcpy(out->base, entry.ptr, entry.len);
-    return RC_OK;
+    return consensus_buffer(buf_bytes(&entry), out);
 }
 
 static enum rc batch_propose(struct consensus *consensus, struct batch *batch)
@@ -251,24 +345,49 @@ static enum rc batch_propose(struct consensus *consensus, struct batch *batch)
     return rc;
 }
 
+/* False: they are to be tried again at the next tick. */
+static bool propose_items(struct consensus *consensus, struct proposal **items, size_t count)
+{
+    struct batch *batch = calloc(1, sizeof *batch);
+    if (batch == NULL) {
+        for (size_t i = 0; i < count; i++)
+            proposal_finish(items[i], RC_NO_MEMORY);
+        return true;
+    }
+    memcpy(batch->items, items, count * sizeof(struct proposal *));
+    batch->count = count;
+    enum rc rc = batch_propose(consensus, batch);
+    if (rc == RC_DISK && consensus_may_find_room(consensus)) {
+        put_back(consensus, items, count);
+        free(batch);
+        return false;
+    }
+    if (rc == RC_OK)
+        consensus->no_room_since_ms = 0;
+    else
+        batch_finish(batch, rc);
+    return true;
+}
+
 void consensus_pump(struct consensus *consensus)
 {
+    if (!engine_leads(consensus)) {
+        (void)rc_fail(RC_NO_QUORUM, "this HSM does not lead the cluster");
+        consensus_fail_waiting(consensus, RC_NO_QUORUM);
+        return;
+    }
+    if (members_transferring(consensus) || contacts_are_settling(consensus))
+        return;
+    enum rc rc = disk_check(consensus);
+    if (rc != RC_OK) {
+        consensus_fail_waiting(consensus, rc);
+        return;
+    }
     while (consensus->in_flight_count < IN_FLIGHT_MAX) {
         struct proposal *items[ENTRY_EFFECTS_MAX];
         size_t count = take_waiting(consensus, items);
-        if (count == 0)
+        if (count == 0 || !propose_items(consensus, items, count))
             return;
-        struct batch *batch = calloc(1, sizeof *batch);
-        if (batch == NULL) {
-            for (size_t i = 0; i < count; i++)
-                proposal_finish(items[i], RC_NO_MEMORY);
-            return;
-        }
-        memcpy(batch->items, items, count * sizeof *items);
-        batch->count = count;
-        enum rc rc = batch_propose(consensus, batch);
-        if (rc != RC_OK)
-            batch_finish(batch, rc);
     }
 }
 
@@ -289,7 +408,6 @@ void consensus_applied(struct consensus *consensus, uint64_t index, uint64_t ter
 
 void consensus_fail_waiting(struct consensus *consensus, enum rc rc)
 {
-    rc_detail_clear();
     for (;;) {
         (void)pthread_mutex_lock(&consensus->lock);
         struct proposal *proposal = list_pop(&consensus->waiting);

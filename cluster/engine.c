@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* libraft on its own thread and loop: set-up, the state machine's callbacks, shutdown. */
+/* libraft on its own thread and loop: set-up, running, shutdown. */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,125 +13,18 @@
 #include "cluster/lone_transport.h"
 #include "common/log.h"
 
-#define MAX_INFLIGHT           512U
-#define CONNECT_RETRY_MS       200U
-#define INSTALL_TIMEOUT_MS     15000U
-#define CATCH_UP_ROUNDS        100U
-#define CATCH_UP_ROUND_MS      50000U
-#define CAPACITY_THRESHOLD_KIB 9000U
-#define START_ATTEMPTS         2U /* the second one after the newest snapshot was set aside */
-#define ELECTIONS_WAIT         3U
-#define DRAIN_NS               ((uint64_t)5 * 1000 * 1000 * 1000)
-#define MS_NS                  ((uint64_t)1000 * 1000)
-
-static struct consensus *consensus_of(struct raft_fsm *fsm)
-{
-    return fsm->data;
-}
-
-/* ---- quarantine */
-
-static void quarantine_path(const struct consensus *consensus, struct buf *out)
-{
-    if (buf_printf(out, "%s.quarantined", consensus->dir) != RC_OK)
-        abort();
-}
-
-void engine_quarantine(struct consensus *consensus, const char *reason)
-{
-    struct buf path = BUF_INIT;
-    quarantine_path(consensus, &path);
-    int fd = open(buf_str(&path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-        (void)dprintf(fd, "%s\n", reason);
-        (void)fsync(fd);
-        (void)close(fd);
-    }
-    log_error("log_quarantined",
-              "reason=\"%s\" marker=%s next=\"restore this HSM from a backup or from its peers\"",
-              reason, buf_str(&path));
-    abort();
-}
-
-static enum rc refuse_quarantined(const struct consensus *consensus)
-{
-    AUTO_BUF path = BUF_INIT;
-    quarantine_path(consensus, &path);
-    if (access(buf_str(&path), F_OK) == 0)
-        return rc_fail(RC_TAMPERED, "%s was set aside: %s says why; restore it first",
-                       consensus->dir, buf_str(&path));
-    return RC_OK;
-}
-
-/* ---- the state machine: never fails, stops the process instead */
-
-static int fsm_apply(struct raft_fsm *fsm, const struct raft_buffer *buf, void **result)
-{
-    struct consensus *consensus = consensus_of(fsm);
-    struct entry_place place = {.index = raft_last_applied(&consensus->raft) + 1};
-    memcpy(place.cluster, consensus->config.cluster, sizeof place.cluster);
-    AUTO_SECRET plain = SECRET_INIT;
-    struct bytes effects[ENTRY_EFFECTS_MAX];
-    struct effect_result results[ENTRY_EFFECTS_MAX];
-    size_t count = 0;
-    enum rc rc =
-        entry_open(consensus->keys, &place, bytes_of(buf->base, buf->len), &plain, effects, &count);
-    if (rc == RC_NO_MEMORY) {
-        log_error("out_of_memory", "where=apply next=\"raise the memory limit; nothing is lost\"");
-        abort();
-    }
-    if (rc != RC_OK)
-        engine_quarantine(consensus, rc_detail());
-    uint64_t first = state_applied(consensus->state) + 1;
-    for (size_t i = 0; i < count; i++)
-        state_apply(consensus->state, first + i, effects[i], &results[i]);
-    consensus_applied(consensus, place.index, place.term, results, first, count);
-    *result = NULL;
-    return 0;
-}
-
-static int fsm_snapshot(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs)
-{
-    struct consensus *consensus = consensus_of(fsm);
-    uint64_t index = raft_last_applied(&consensus->raft);
-    enum rc rc = snapshot_take(consensus->keys, consensus->state, consensus->config.cluster, index,
-                               &consensus->snapshot);
-    if (rc != RC_OK) {
-        log_error("snapshot_failed", "index=%" PRIu64 " rc=%s detail=\"%s\"", index,
-                  rc_info(rc)->name, rc_detail());
-        return RAFT_NOMEM;
-    }
-    *bufs = snapshot_buffers(consensus->snapshot, n_bufs);
-    log_info("snapshot_taken", "index=%" PRIu64 " parts=%u", index, *n_bufs);
-    return 0;
-}
-
-static int fsm_snapshot_finalize(struct raft_fsm *fsm, struct raft_buffer *bufs[], unsigned *n_bufs)
-{
-    struct consensus *consensus = consensus_of(fsm);
-    snapshot_free(consensus->snapshot);
-    consensus->snapshot = NULL;
-    consensus->snapshots++;
-    *bufs = NULL;
-    *n_bufs = 0;
-    return 0;
-}
-
-/* Frees the buffer on success only; on failure the engine does. */
-static int fsm_restore(struct raft_fsm *fsm, struct raft_buffer *buf)
-{
-    struct consensus *consensus = consensus_of(fsm);
-    enum rc rc = snapshot_restore(consensus->keys, consensus->state, consensus->config.cluster,
-                                  consensus->guard.snapshot_index, bytes_of(buf->base, buf->len));
-    if (rc != RC_OK) {
-        log_error("snapshot_refused", "rc=%s detail=\"%s\"", rc_info(rc)->name, rc_detail());
-        consensus->restore_failed = true;
-        return RAFT_CORRUPT;
-    }
-    raft_free(buf->base);
-    buf->base = NULL;
-    return 0;
-}
+#define MAX_INFLIGHT        PEER_ENTRIES_MAX
+#define CONNECT_RETRY_MS    200U
+#define DISK_RETRY_MS       500U /* where it waits for room */
+#define INSTALL_TIMEOUT_MS  10000U
+#define CATCH_UP_ROUNDS     100U
+#define CATCH_UP_ROUND_MS   5000U /* of one that is close behind already */
+#define START_ATTEMPTS      2U    /* the second one after the newest snapshot was set aside */
+#define ELECTIONS_WAIT      3U
+#define REPLAY_MS           10000U /* of a log that is long */
+#define DRAIN_NS            ((uint64_t)5 * 1000 * 1000 * 1000)
+#define HAND_OVER_ELECTIONS 2U
+#define MS_NS               ((uint64_t)1000 * 1000)
 
 /* ---- set-up */
 
@@ -143,22 +36,72 @@ static enum rc fail_raft(struct consensus *consensus, const char *what, int rv)
     return rc_fail(rc, "%s: %s: %s (%s)", consensus->dir, what, text, more);
 }
 
+static enum rc open_peers(struct consensus *consensus)
+{
+    struct peer_transport_config config = {.loop = &consensus->loop,
+                                           .node = consensus->config.node,
+                                           .listen = consensus->listen,
+                                           .server = consensus->peers.server,
+                                           .client = consensus->peers.client,
+                                           .is_member = engine_is_member,
+                                           .lost = contacts_lost,
+                                           .context = consensus};
+    memcpy(config.cluster, consensus->config.cluster, sizeof config.cluster);
+    return peer_transport_new(&config, &consensus->peer_transport);
+}
+
+/* What else is wrong with an entry is found when it is applied. */
+static bool owns_entry(void *context, const struct raft_entry *entry)
+{
+    const struct consensus *consensus = context;
+    struct bytes content = bytes_of(entry->buf.base, entry->buf.len);
+    return entry->type != RAFT_COMMAND || !entry_is_foreign(content, consensus->config.cluster);
+}
+
+static bool mark_cut(void *context, raft_index index)
+{
+    struct consensus *consensus = context;
+    return log_mark_cut(&consensus->mark, index) == RC_OK;
+}
+
 static enum rc open_io(struct consensus *consensus)
 {
+    struct raft_uv_transport *transport = &consensus->transport;
+    struct raft_io *io = &consensus->guard.io;
     if (mkdir(consensus->dir, 0700) != 0 && errno != EEXIST)
         return rc_fail(RC_DISK, "%s: %s", consensus->dir, strerror(errno));
-    lone_transport_init(&consensus->transport);
+    if (consensus->listen == NULL) {
+        lone_transport_init(transport);
+    } else {
+        TRY(open_peers(consensus));
+        transport = peer_transport_raft(consensus->peer_transport);
+    }
     memset(&consensus->guard, 0, sizeof consensus->guard);
-    consensus->guard.io.version = 1;
-    int rv =
-        raft_uv_init(&consensus->guard.io, &consensus->loop, consensus->dir, &consensus->transport);
+    io->version = 1;
+    int rv = raft_uv_init(io, &consensus->loop, consensus->dir, transport);
     if (rv != 0)
-        return rc_fail(RC_DISK, "%s: %s", consensus->dir, consensus->guard.io.errmsg);
-    raft_uv_set_connect_retry_delay(&consensus->guard.io, CONNECT_RETRY_MS);
+        return rc_fail(RC_DISK, "%s: %s", consensus->dir, io->errmsg);
+    raft_uv_set_connect_retry_delay(io, CONNECT_RETRY_MS);
     /* Else it puts what is damaged aside, and what came after, and goes on without. */
-    raft_uv_set_auto_recovery(&consensus->guard.io, false);
+    raft_uv_set_auto_recovery(io, false);
+    raft_uv_set_tracer(io, disk_tracer());
+    raft_uv_set_disk_retry(io, DISK_RETRY_MS);
     raft_guard_install(&consensus->guard);
+    consensus->guard.heard = engine_heard;
+    consensus->guard.contact = contacts_heard;
+    consensus->guard.told = contacts_told;
+    consensus->guard.ticked = contacts_beat;
+    consensus->guard.accepts = engine_accepts_snapshot;
+    consensus->guard.owns = owns_entry;
+    consensus->guard.cuts = mark_cut;
+    consensus->guard.context = consensus;
     return RC_OK;
+}
+
+static void close_peers(struct consensus *consensus)
+{
+    peer_transport_free(consensus->peer_transport);
+    consensus->peer_transport = NULL;
 }
 
 static void configure(struct consensus *consensus)
@@ -177,19 +120,23 @@ static void configure(struct consensus *consensus)
     raft_set_snapshot_trailing(raft, config->snapshot_trailing);
 }
 
-/* Addresses in the engine's configuration are names; the transport resolves them. */
-static void node_name(const struct consensus *consensus, char *out, size_t len)
+/* In the engine's configuration. A node that talks to nobody has a name there; see
+ * consensus_locate() for one that does later. */
+static void node_address(const struct consensus *consensus, char *out, size_t len)
 {
-    (void)snprintf(out, len, "node/%" PRIu64, consensus->config.node);
+    if (consensus->address != NULL)
+        (void)snprintf(out, len, "%s", consensus->address);
+    else
+        (void)snprintf(out, len, CONSENSUS_LONE_ADDRESS, consensus->config.node);
 }
 
 static enum rc bootstrap(struct consensus *consensus)
 {
-    char name[32];
-    node_name(consensus, name, sizeof name);
+    char address[PEER_ADDRESS_MAX + 1];
+    node_address(consensus, address, sizeof address);
     struct raft_configuration alone;
     raft_configuration_init(&alone);
-    int rv = raft_configuration_add(&alone, consensus->config.node, name, RAFT_VOTER);
+    int rv = raft_configuration_add(&alone, consensus->config.node, address, RAFT_VOTER);
     if (rv == 0)
         rv = raft_bootstrap(&consensus->raft, &alone);
     raft_configuration_close(&alone);
@@ -200,21 +147,14 @@ static enum rc bootstrap(struct consensus *consensus)
 
 static enum rc open_raft(struct consensus *consensus)
 {
-    char name[32];
-    node_name(consensus, name, sizeof name);
-    consensus->fsm = (struct raft_fsm){
-        .version = 3,
-        .data = consensus,
-        .apply = fsm_apply,
-        .snapshot = fsm_snapshot,
-        .restore = fsm_restore,
-        .snapshot_finalize = fsm_snapshot_finalize,
-        .snapshot_async = NULL, /* the engine would run it on this thread */
-    };
+    char address[PEER_ADDRESS_MAX + 1];
+    node_address(consensus, address, sizeof address);
+    engine_fsm_init(consensus);
     int rv = raft_init(&consensus->raft, &consensus->guard.io, &consensus->fsm,
-                       consensus->config.node, name);
+                       consensus->config.node, address);
     if (rv != 0)
         return fail_raft(consensus, "cannot open", rv);
+    consensus->raft.tracer = NULL; /* it would format every message for nobody */
     configure(consensus);
     return RC_OK;
 }
@@ -235,13 +175,28 @@ static void close_raft(struct consensus *consensus)
     consensus->closing = false;
 }
 
+static enum rc fail_start(struct consensus *consensus, int rv)
+{
+    if (consensus->guard.foreign_index != 0)
+        return rc_fail(RC_FOREIGN,
+                       "%s is the log of another cluster: its entry %llu is not of this one; give "
+                       "this HSM its own state directory, or let it join with an empty one",
+                       consensus->dir, consensus->guard.foreign_index);
+    return fail_raft(consensus, "cannot read the log", rv);
+}
+
 static enum rc start_once(struct consensus *consensus)
 {
     consensus->restore_failed = false;
-    TRY(open_io(consensus));
-    enum rc rc = open_raft(consensus);
+    audit_reset(consensus);
+    enum rc rc = open_io(consensus);
+    if (rc == RC_OK) {
+        rc = open_raft(consensus);
+        if (rc != RC_OK)
+            raft_uv_close(&consensus->guard.io);
+    }
     if (rc != RC_OK) {
-        raft_uv_close(&consensus->guard.io);
+        close_peers(consensus);
         return rc;
     }
     consensus->raft.data = consensus;
@@ -251,11 +206,12 @@ static enum rc start_once(struct consensus *consensus)
         int rv = raft_start(&consensus->raft);
         rc = rv == 0
                  ? log_mark_check(&consensus->mark, consensus->dir, consensus->guard.loaded_index)
-                 : fail_raft(consensus, "cannot read the log", rv);
+                 : fail_start(consensus, rv);
     }
     if (rc == RC_OK)
         return RC_OK;
     close_raft(consensus);
+    close_peers(consensus);
     return rc;
 }
 
@@ -263,8 +219,9 @@ static enum rc start_once(struct consensus *consensus)
  * the same state. */
 static enum rc start(struct consensus *consensus)
 {
-    TRY(refuse_quarantined(consensus));
+    TRY(engine_refuse_quarantined(consensus));
     TRY(log_mark_open(consensus->dir, &consensus->mark));
+    TRY(log_mark_finish_cut(&consensus->mark, consensus->dir));
     enum rc rc = RC_OK;
     for (unsigned attempt = 0; attempt < START_ATTEMPTS; attempt++) {
         rc = start_once(consensus);
@@ -277,44 +234,12 @@ static enum rc start(struct consensus *consensus)
 
 /* ---- running */
 
-static const char *role_of(struct raft *raft)
-{
-    switch (raft_state(raft)) {
-    case RAFT_LEADER:
-        return "leader";
-    case RAFT_CANDIDATE:
-        return "candidate";
-    case RAFT_FOLLOWER:
-        return "follower";
-    case RAFT_UNAVAILABLE:
-        return "unavailable";
-    }
-    return "unavailable";
-}
-
 static void set_phase(struct consensus *consensus, enum engine_phase phase)
 {
     (void)pthread_mutex_lock(&consensus->lock);
     consensus->phase = phase;
     (void)pthread_cond_broadcast(&consensus->changed);
     (void)pthread_mutex_unlock(&consensus->lock);
-}
-
-static uint64_t publish(struct consensus *consensus)
-{
-    struct raft *raft = &consensus->raft;
-    raft_id leader = 0;
-    const char *address = NULL;
-    raft_leader(raft, &leader, &address);
-    (void)pthread_mutex_lock(&consensus->lock);
-    consensus->status.term = raft_current_term(raft);
-    consensus->status.applied = raft_last_applied(raft);
-    consensus->status.commit = raft_commit_index(raft);
-    consensus->status.leader = leader;
-    consensus->status.role = role_of(raft);
-    consensus->status.snapshots = consensus->snapshots;
-    (void)pthread_mutex_unlock(&consensus->lock);
-    return leader;
 }
 
 /* Committed, and on this HSM's own disk. */
@@ -334,59 +259,151 @@ static void begin_close(struct consensus *consensus)
     raft_close(&consensus->raft, raft_closed);
 }
 
+static bool is_idle(struct consensus *consensus)
+{
+    (void)pthread_mutex_lock(&consensus->lock);
+    bool idle = consensus->waiting.count == 0 && consensus->in_flight_count == 0 &&
+                !consensus->reads.in_flight;
+    (void)pthread_mutex_unlock(&consensus->lock);
+    return idle;
+}
+
 /* Stops when nothing is in flight or waits, or the time for it is over. */
 static void drain(struct consensus *consensus)
 {
     if (consensus->stop_ns == 0)
         consensus->stop_ns = uv_hrtime();
-    bool late = uv_hrtime() - consensus->stop_ns > DRAIN_NS;
-    (void)pthread_mutex_lock(&consensus->lock);
-    bool idle = consensus->waiting.count == 0 && consensus->in_flight_count == 0;
-    (void)pthread_mutex_unlock(&consensus->lock);
-    if ((idle || late) && !consensus->closing)
+    uint64_t waited_ns = uv_hrtime() - consensus->stop_ns;
+    bool late = waited_ns > DRAIN_NS;
+    /* The engine does not tell when the other one does not take over. */
+    bool hands_over = consensus->handing_over &&
+                      waited_ns < HAND_OVER_ELECTIONS * MS_NS * consensus->config.election_ms;
+    if (consensus->closing || (!late && (!is_idle(consensus) || hands_over)))
+        return;
+    if (late || !members_hand_over(consensus))
         begin_close(consensus);
+}
+
+static void pump_all(struct consensus *consensus)
+{
+    consensus_pump(consensus);
+    members_pump(consensus);
+    reads_pump(consensus);
+    snapshots_pump(consensus);
+    audit_pump(consensus);
+}
+
+/* Has what the log held at the start been applied, as far as it was not taken back? Before that a
+ * login's ticket may look void and a key unknown, which clients take as the last word. */
+static bool has_replayed(struct consensus *consensus)
+{
+    struct raft *raft = &consensus->raft;
+    uint64_t last = raft_last_index(raft);
+    return raft_last_applied(raft) >= (consensus->found_last < last ? consensus->found_last : last);
+}
+
+/* A node that is no member yet has nobody to wait for. With a leader a long log is not cut short:
+ * it goes on being applied. */
+static bool has_waited(struct consensus *consensus, uint64_t leader)
+{
+    uint64_t waited_ms = (uv_hrtime() - consensus->started_ns) / MS_NS;
+    uint64_t limit_ms = (uint64_t)consensus->config.election_ms * ELECTIONS_WAIT;
+    if (leader != 0)
+        return has_replayed(consensus) || waited_ms > REPLAY_MS;
+    return waited_ms > limit_ms || consensus->raft.configuration.n == 0;
 }
 
 static void watch_tick(void *context)
 {
     struct consensus *consensus = context;
-    uint64_t leader = publish(consensus);
+    uint64_t leader = engine_publish(consensus);
     move_mark(consensus);
+    waits_expire(consensus);
+    disk_tick(consensus);
+    if (!consensus->closing)
+        reads_finish_old(consensus);
     (void)pthread_mutex_lock(&consensus->lock);
     bool starting = consensus->phase == ENGINE_STARTING;
     bool stopping = consensus->stopping;
     (void)pthread_mutex_unlock(&consensus->lock);
-    uint64_t waited_ms = (uv_hrtime() - consensus->started_ns) / MS_NS;
-    uint64_t limit_ms = (uint64_t)consensus->config.election_ms * ELECTIONS_WAIT;
-    if (starting && (leader != 0 || waited_ms > limit_ms))
+    if (starting && has_waited(consensus, leader))
         set_phase(consensus, ENGINE_RUNNING);
+    pump_all(consensus);
     if (stopping)
         drain(consensus);
 }
 
 static void woken(uv_async_t *wake)
 {
-    struct consensus *consensus = wake->data;
-    consensus_pump(consensus);
+    disk_tick(wake->data);
+    pump_all(wake->data);
+}
+
+/* All callbacks of this round have run. */
+static void before_waiting(uv_prepare_t *prepare)
+{
+    struct consensus *consensus = prepare->data;
+    if (!consensus->started || consensus->closing)
+        return;
+    if (consensus->disk.full) /* the leader is told with the next answer */
+        consensus->guard.io.capacity = 0;
+    contacts_nudge(consensus);
+}
+
+/* libuv runs these handles last come first: made before the engine's own, which calls back for what
+ * is done, this one runs after it. */
+static void open_loop(struct consensus *consensus)
+{
+    (void)uv_loop_init(&consensus->loop);
+    (void)uv_prepare_init(&consensus->loop, &consensus->before_waiting);
+    consensus->before_waiting.data = consensus;
+    (void)uv_prepare_start(&consensus->before_waiting, before_waiting);
+    uv_unref((uv_handle_t *)&consensus->before_waiting);
+}
+
+static void close_loop(struct consensus *consensus)
+{
+    uv_close((uv_handle_t *)&consensus->before_waiting, NULL);
+    (void)uv_run(&consensus->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&consensus->loop) != 0)
+        log_warn("loop_not_closed", "loop=raft");
 }
 
 static void serve(struct consensus *consensus)
 {
     consensus->started_ns = uv_hrtime();
+    consensus->found_last = raft_last_index(&consensus->raft);
+    consensus->started = true;
+    atomic_store(&consensus->heard_ms, consensus->started_ns / MS_NS);
     (void)uv_async_init(&consensus->loop, &consensus->wake, woken);
     consensus->wake.data = consensus;
     loop_watch_start(&consensus->watch, &consensus->loop, watch_tick, consensus);
-    if (publish(consensus) != 0)
+    if (has_waited(consensus, engine_publish(consensus)))
         set_phase(consensus, ENGINE_RUNNING);
     (void)uv_run(&consensus->loop, UV_RUN_DEFAULT);
+    (void)rc_fail(RC_UNAVAILABLE, "the HSM is stopping");
     consensus_fail_waiting(consensus, RC_UNAVAILABLE);
+    members_fail_waiting(consensus);
+    reads_fail_waiting(consensus);
+    snapshots_fail_waiting(consensus);
+    waits_close(consensus);
+}
+
+/* Sockets that a peer closed are errors, not signals. */
+static void block_signals(void)
+{
+    sigset_t broken_pipe;
+    (void)sigemptyset(&broken_pipe);
+    (void)sigaddset(&broken_pipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &broken_pipe, NULL);
 }
 
 void *engine_run(void *context)
 {
     struct consensus *consensus = context;
     (void)pthread_setname_np(pthread_self(), "qhsmd-raft");
-    (void)uv_loop_init(&consensus->loop);
+    block_signals();
+    open_loop(consensus);
     enum rc rc = start(consensus);
     if (rc == RC_OK) {
         serve(consensus);
@@ -396,8 +413,7 @@ void *engine_run(void *context)
                        rc_detail());
     }
     log_mark_close(&consensus->mark);
-    if (uv_loop_close(&consensus->loop) != 0)
-        log_warn("loop_not_closed", "loop=raft");
+    close_loop(consensus);
     set_phase(consensus, rc == RC_OK ? ENGINE_STOPPED : ENGINE_FAILED);
     return NULL;
 }

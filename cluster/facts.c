@@ -2,9 +2,17 @@
 /* KeyFacts from an object, without parsing its key. */
 #include "cluster/facts.h"
 
+#include "token/key_ml_dsa.h"
+
 #define ED25519_BITS_MAX 256U
 #define ED25519_SIGN_LEN 64U  /* RFC 8032 5.1.6 */
 #define ED448_SIGN_LEN   114U /* RFC 8032 5.2.6 */
+
+static uint32_t ml_dsa_sign_len(const struct object *object)
+{
+    const struct key_ml_dsa_set *set = key_ml_dsa_by_bits(object->size_bits);
+    return set == NULL ? 0 : set->signature_len;
+}
 
 /* Bytes of a signature or block of an asymmetric key. */
 static uint32_t output_len(const struct object *object)
@@ -17,6 +25,8 @@ static uint32_t output_len(const struct object *object)
         return 2 * bytes;
     case CKK_EC_EDWARDS:
         return object->size_bits <= ED25519_BITS_MAX ? ED25519_SIGN_LEN : ED448_SIGN_LEN;
+    case CKK_ML_DSA:
+        return ml_dsa_sign_len(object);
     default:
         return 0;
     }
@@ -24,17 +34,17 @@ static uint32_t output_len(const struct object *object)
 
 static enum rc put_mechanisms(struct call *call, const struct object *object, Qhsm__KeyFacts *out)
 {
-    const struct attr *allowed = object_attr(object, CKA_ALLOWED_MECHANISMS);
-    if (allowed == NULL)
+    struct bytes allowed;
+    if (!object_attr(object, CKA_ALLOWED_MECHANISMS, &allowed))
         return RC_OK;
     out->restricted = true;
-    size_t count = allowed->value.len / sizeof(uint64_t);
+    size_t count = allowed.len / sizeof(uint64_t);
     if (count == 0)
         return RC_OK;
     out->allowed_mechanisms = call_alloc(call, count, sizeof(uint64_t));
     if (out->allowed_mechanisms == NULL)
         return RC_NO_MEMORY;
-    struct reader in = reader_of(allowed->value);
+    struct reader in = reader_of(allowed);
     for (size_t i = 0; i < count; i++)
         out->allowed_mechanisms[i] = reader_u64(&in);
     out->n_allowed_mechanisms = count;

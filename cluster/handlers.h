@@ -6,6 +6,15 @@
 
 #include "cluster/call.h"
 
+/* The answer rests on what this HSM has applied so far: its client is to find the same on every
+ * other one. After the state was read. */
+static inline void handlers_note_index(struct call *call)
+{
+    uint64_t applied = state_applied(call->service->hsm->state);
+    if (call->applied_index < applied)
+        call->applied_index = applied;
+}
+
 /* handlers_token.c */
 enum rc handlers_token_hello(struct call *call);
 enum rc handlers_token_slots(struct call *call);
@@ -45,6 +54,11 @@ enum rc handlers_crypt_final(struct call *call);
 enum rc handlers_crypt_abort(struct call *call);
 enum rc handlers_crypt_random(struct call *call);
 enum rc handlers_crypt_seed(struct call *call);
+/* DataReply of what the call owns. */
+void handlers_crypt_reply(struct call *call, struct bytes data);
+/* RC_TOO_LARGE. */
+enum rc handlers_crypt_check_data(ProtobufCBinaryData data);
+enum rc handlers_crypt_random_bytes(struct call *call, uint32_t len);
 
 /* handlers_admin.c */
 enum rc handlers_admin_user_list(struct call *call);
@@ -56,6 +70,65 @@ enum rc handlers_admin_status(struct call *call);
 enum rc handlers_policy_get(struct call *call);
 enum rc handlers_policy_set(struct call *call);
 enum rc handlers_policy_set_reply(struct call *call);
+
+/* handlers_cluster.c */
+enum rc handlers_cluster_init(struct call *call);
+enum rc handlers_cluster_status(struct call *call);
+enum rc handlers_cluster_join_token(struct call *call);
+enum rc handlers_cluster_join(struct call *call);
+enum rc handlers_cluster_member(struct call *call);
+enum rc handlers_cluster_certificate(struct call *call);
+
+/* handlers_peer.c */
+enum rc handlers_peer_propose(struct call *call);
+enum rc handlers_peer_propose_reply(struct call *call);
+enum rc handlers_peer_read_index(struct call *call);
+enum rc handlers_peer_read_index_reply(struct call *call);
+
+/* handlers_peer_position.c */
+enum rc handlers_peer_position(struct call *call);
+
+/* handlers_backup.c */
+enum rc handlers_backup_create(struct call *call);
+enum rc handlers_backup_list(struct call *call);
+enum rc handlers_backup_verify(struct call *call);
+enum rc handlers_backup_restore(struct call *call);
+enum rc handlers_backup_restore_status(struct call *call);
+
+/* handlers_chaos.c */
+enum rc handlers_chaos(struct call *call);
+
+/* handlers_keystore.c */
+enum rc handlers_keystore_connect(struct call *call);
+enum rc handlers_keystore_connect_reply(struct call *call);
+enum rc handlers_keystore_rotate(struct call *call);
+enum rc handlers_keystore_health(struct call *call);
+/* The token with that label and its crypto user. RC_NOT_FOUND. */
+enum rc handlers_keystore_user(const struct state *state, const char *token, const char *user,
+                               struct user_row *out);
+
+/* handlers_keystore_key.c */
+enum rc handlers_keystore_create(struct call *call);
+enum rc handlers_keystore_find(struct call *call);
+enum rc handlers_keystore_delete(struct call *call);
+enum rc handlers_keystore_import(struct call *call);
+/* KeystoreKeyReply of the mutation's last handle. */
+enum rc handlers_keystore_key_reply(struct call *call);
+
+/* handlers_keystore_crypt.c */
+enum rc handlers_keystore_encrypt(struct call *call);
+enum rc handlers_keystore_decrypt(struct call *call);
+enum rc handlers_keystore_reencrypt(struct call *call);
+enum rc handlers_keystore_sign(struct call *call);
+enum rc handlers_keystore_verify(struct call *call);
+enum rc handlers_keystore_agree(struct call *call);
+enum rc handlers_keystore_random(struct call *call);
+
+/* handlers_keystore_documents.c */
+enum rc handlers_keystore_documents(struct call *call);
+enum rc handlers_keystore_change(struct call *call);
+enum rc handlers_keystore_release(struct call *call);
+enum rc handlers_keystore_release_reply(struct call *call);
 
 /* ProtobufCBinaryData as bytes. */
 static inline struct bytes handlers_bytes(ProtobufCBinaryData data)

@@ -6,12 +6,15 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "cluster/backup.h"
 #include "cluster/handlers.h"
+#include "cluster/proposer.h"
 #include "common/log.h"
+#include "token/restore.h"
 
 #define USERS_MAX          1025U /* those of the policy, and the security officer */
-#define WARNINGS_MAX       4U
-#define WARNING_LEN        128U
+#define WARNINGS_MAX       8U
+#define WARNING_LEN        256U
 #define CERTIFICATE_SOON_S (30 * 24 * 3600)
 #define DISK_LOW_BYTES     ((uint64_t)256 * 1024 * 1024)
 
@@ -118,8 +121,21 @@ static enum rc put_warnings(struct call *call, Qhsm__StatusReply *reply)
     if (reply->certificate_expires_s != 0 &&
         reply->certificate_expires_s < reply->time_ms / 1000 + CERTIFICATE_SOON_S)
         TRY(warn(call, reply, "the certificate expires in less than 30 days: renew it"));
-    if (reply->disk_free_bytes < DISK_LOW_BYTES)
+    if (reply->disk_full)
+        TRY(warn(call, reply, "the disk is full: changes are refused until there is space"));
+    else if (reply->disk_free_bytes < DISK_LOW_BYTES)
         TRY(warn(call, reply, "less than 256 MiB are free in the state directory"));
+    if (reply->draining)
+        TRY(warn(call, reply, "this HSM is drained: qhsm member undrain ends it"));
+    if (!call->service->config->bootstrap && strcmp(reply->membership, "none") == 0)
+        TRY(warn(call, reply, "this HSM is no member of the cluster yet"));
+    if (restore_is_under_way(call->service->hsm->state))
+        TRY(warn(call, reply, "a backup is being restored, or was in part: qhsm backup status"));
+    if (call->service->backups != NULL && backups_are_failing(call->service->backups))
+        TRY(warn(call, reply, "the last backup by schedule failed: see the log"));
+    if (call->service->proposer != NULL && proposer_check(call->service->proposer) != RC_OK)
+        TRY(warn(call, reply, rc_detail()));
+    rc_detail_clear();
     return RC_OK;
 }
 
@@ -134,6 +150,19 @@ static void put_consensus(struct call *call, Qhsm__StatusReply *reply)
     reply->applied = status.applied;
     reply->commit = status.commit;
     reply->loop_max_us = status.loop_max_us;
+    reply->leader = status.leader;
+    reply->leader_silence_ms = status.silence_ms;
+    reply->membership = handlers_text(status.membership);
+    reply->audits = status.audits;
+    reply->audited = status.audited;
+    reply->disk_full = status.disk_full;
+    reply->loop_slow = status.loop_slow_count;
+    reply->snapshots = status.snapshots;
+    reply->snapshots_sent = status.snapshots_sent;
+    reply->snapshots_received = status.snapshots_received;
+    reply->draining = atomic_load(&call->service->draining);
+    if (call->service->proposer != NULL)
+        reply->forwarded = proposer_forwarded(call->service->proposer);
 }
 
 static enum rc put_counts(struct call *call, Qhsm__StatusReply *reply)
@@ -143,7 +172,7 @@ static enum rc put_counts(struct call *call, Qhsm__StatusReply *reply)
     uint8_t *hash = call_alloc(call, 32, 1);
     if (hash == NULL)
         return RC_NO_MEMORY;
-    state_hash(state, hash);
+    reply->state_index = state_hash(state, hash);
     reply->state_hash = handlers_data(bytes_of(hash, 32));
     reply->tokens = state_tokens(state, NULL, 0);
     reply->objects = state_object_count(state);
@@ -151,6 +180,19 @@ static enum rc put_counts(struct call *call, Qhsm__StatusReply *reply)
     reply->connections = atomic_load(&service->connections);
     reply->requests = atomic_load(&service->requests);
     return RC_OK;
+}
+
+/* Who is logged in is for the other HSMs alone. The status may be asked for by another request. */
+static void put_logins(const struct call *call, Qhsm__StatusReply *reply)
+{
+    const struct service *service = call->service;
+    if (call->request->body_case != QHSM__REQUEST__BODY_STATUS ||
+        call->peer->role != TLS_ROLE_NODE || service->logins == NULL)
+        return;
+    uint64_t user = call->request->status->login_of;
+    if (user != 0)
+        reply->logins =
+            logins_count(service->logins, service->hsm->state, user, call->caller.now_ms);
 }
 
 enum rc handlers_admin_status(struct call *call)
@@ -173,6 +215,7 @@ enum rc handlers_admin_status(struct call *call)
     reply->workers = config->workers;
     reply->disk_free_bytes = disk_free_bytes(config->state_dir);
     TRY(put_warnings(call, reply));
+    put_logins(call, reply);
     call->response.body_case = QHSM__RESPONSE__BODY_STATUS;
     call->response.status = reply;
     return RC_OK;

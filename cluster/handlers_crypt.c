@@ -11,17 +11,22 @@
 /* GCM and CCM decryption hold their output back until the tag is checked. */
 #define HOLD_MAX ((size_t)16 * 1024 * 1024)
 
-static void reply_data(struct call *call)
+void handlers_crypt_reply(struct call *call, struct bytes data)
 {
     Qhsm__DataReply *reply = &call->body.data;
     qhsm__data_reply__init(reply);
-    reply->data = handlers_data(buf_bytes(&call->data));
-    reply->iv = handlers_data(buf_bytes(&call->iv));
+    reply->data = handlers_data(data);
     call->response.body_case = QHSM__RESPONSE__BODY_DATA;
     call->response.data = reply;
 }
 
-static enum rc check_data(ProtobufCBinaryData data)
+static void reply_data(struct call *call)
+{
+    handlers_crypt_reply(call, buf_bytes(&call->data));
+    call->body.data.iv = handlers_data(buf_bytes(&call->iv));
+}
+
+enum rc handlers_crypt_check_data(ProtobufCBinaryData data)
 {
     if (data.len > WIRE_DATA_MAX)
         return rc_fail(RC_TOO_LARGE, "%zu bytes of data in one request, limit %u", data.len,
@@ -43,7 +48,7 @@ enum rc handlers_crypt_once(struct call *call)
     struct mech_call mech;
     enum crypt_op op = CRYPT_SIGN;
     TRY(operation_of(in->operation, &op));
-    TRY(check_data(in->data));
+    TRY(handlers_crypt_check_data(in->data));
     TRY(codec_mechanism_from_pb(in->mechanism, &mech));
     call->caller.context = handlers_bytes(in->context);
     TRY(hsm_crypt(call->service->hsm, &call->caller, op, in->key, in->version, &mech, in->prehashed,
@@ -87,7 +92,7 @@ enum rc handlers_crypt_update(struct call *call)
     const Qhsm__OperationUpdateRequest *in = call->request->operation_update;
     struct operations *operations = call->service->operations;
     struct operation *operation = NULL;
-    TRY(check_data(in->data));
+    TRY(handlers_crypt_check_data(in->data));
     TRY(operations_take(operations, call->caller.application, in->number, &operation));
     enum rc rc = operation_update(operation, handlers_bytes(in->data), &call->data);
     if (rc == RC_OK)
@@ -104,7 +109,7 @@ enum rc handlers_crypt_final(struct call *call)
     const Qhsm__OperationFinalRequest *in = call->request->operation_final;
     struct operations *operations = call->service->operations;
     struct operation *operation = NULL;
-    TRY(check_data(in->data));
+    TRY(handlers_crypt_check_data(in->data));
     TRY(operations_take(operations, call->caller.application, in->number, &operation));
     enum rc rc = operation_final(operation, handlers_bytes(in->data), handlers_bytes(in->signature),
                                  &call->data);
@@ -123,15 +128,19 @@ enum rc handlers_crypt_abort(struct call *call)
 
 /* ---- random numbers */
 
-enum rc handlers_crypt_random(struct call *call)
+enum rc handlers_crypt_random_bytes(struct call *call, uint32_t len)
 {
-    uint32_t len = call->request->random->len;
     if (len > RANDOM_MAX)
         return rc_fail(RC_TOO_LARGE, "%u random bytes in one request, limit %u", len, RANDOM_MAX);
     TRY(buf_resize(&call->data, len));
     TRY(random_bytes(call->data.ptr, len));
-    reply_data(call);
+    handlers_crypt_reply(call, buf_bytes(&call->data));
     return RC_OK;
+}
+
+enum rc handlers_crypt_random(struct call *call)
+{
+    return handlers_crypt_random_bytes(call, call->request->random->len);
 }
 
 /* The generator seeds itself (SP 800-90A 8.6); what a client offers is additional input at best,

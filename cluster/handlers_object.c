@@ -151,13 +151,14 @@ static enum rc gather(struct call *call, const struct object *object, const uint
 
 static enum rc gather_public(struct call *call, const struct object *object)
 {
-    size_t count = object->attrs.count;
-    uint64_t *types = call_alloc(call, count, sizeof *types);
+    struct attr_list attrs;
+    object_attrs(object, &attrs);
+    uint64_t *types = call_alloc(call, attrs.count, sizeof *types);
     if (types == NULL)
         return RC_NO_MEMORY;
-    for (size_t i = 0; i < count; i++)
-        types[i] = object->attrs.ptr[i].type;
-    return gather(call, object, types, count);
+    for (size_t i = 0; i < attrs.count; i++)
+        types[i] = attrs.items[i].type;
+    return gather(call, object, types, attrs.count);
 }
 
 enum rc handlers_object_get(struct call *call)
@@ -175,6 +176,7 @@ enum rc handlers_object_get(struct call *call)
     if (reply->facts == NULL)
         return RC_NO_MEMORY;
     TRY(facts_of(call, object, reply->facts));
+    handlers_note_index(call);
     call->response.body_case = QHSM__RESPONSE__BODY_ATTRIBUTES;
     call->response.attributes = reply;
     return RC_OK;
@@ -188,6 +190,7 @@ enum rc handlers_object_facts(struct call *call)
     if (facts == NULL)
         return RC_NO_MEMORY;
     TRY(facts_of(call, object, facts));
+    handlers_note_index(call);
     call->response.body_case = QHSM__RESPONSE__BODY_FACTS;
     call->response.facts = facts;
     return RC_OK;
@@ -271,6 +274,7 @@ enum rc handlers_object_find(struct call *call)
     reply->facts = found.facts;
     reply->n_facts = found.with_facts ? found.count : 0;
     reply->more = found.more;
+    handlers_note_index(call);
     call->response.body_case = QHSM__RESPONSE__BODY_FIND;
     call->response.find = reply;
     return RC_OK;

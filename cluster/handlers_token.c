@@ -78,6 +78,7 @@ enum rc handlers_token_slots(struct call *call)
     reply->n_slots = count;
     reply->slots = list;
     reply->time_ms = clock_wall_ms();
+    handlers_note_index(call);
     call->response.body_case = QHSM__RESPONSE__BODY_SLOTS;
     call->response.slots = reply;
     return RC_OK;
@@ -143,6 +144,7 @@ enum rc handlers_token_login_reply(struct call *call)
         reply->expires_ms = call->peer->ticket.expires_ms;
         reply->user = call->peer->ticket.user;
     }
+    handlers_note_index(call);
     call->response.body_case = QHSM__RESPONSE__BODY_LOGIN;
     call->response.login = reply;
     return RC_OK;
@@ -152,5 +154,7 @@ enum rc handlers_token_logout(struct call *call)
 {
     hsm_logout(call->service->hsm, &call->caller);
     operations_drop_logins(call->service->operations, call->caller.application);
+    if (call->service->logins != NULL)
+        logins_end(call->service->logins, &call->caller.ticket);
     return RC_OK;
 }

@@ -194,7 +194,39 @@ static enum rc exists(const char *dir, const char *name, bool *out)
     return RC_OK;
 }
 
+enum rc keyfile_write(const char *path, struct bytes content)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO_BUF dir = BUF_INIT;
+    if (slash == NULL)
+        return write_file(".", path, content);
+    TRY(buf_printf(&dir, "%.*s", slash == path ? 1 : (int)(slash - path), path));
+    return write_file(buf_str(&dir), slash + 1, content);
+}
+
+enum rc keyfile_remove(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    AUTO_BUF dir = BUF_INIT;
+    if (unlink(path) != 0)
+        return errno == ENOENT ? RC_OK : rc_fail(RC_DISK, "%s: %s", path, strerror(errno));
+    TRY(buf_printf(&dir, "%.*s", slash == NULL ? 1 : (int)(slash - path),
+                   slash == NULL ? "." : path));
+    return sync_dir(buf_str(&dir));
+}
+
+static enum rc unmark(const char *state_dir, const char *name)
+{
+    AUTO_BUF path = BUF_INIT;
+    TRY(join(state_dir, name, &path));
+    return keyfile_remove(buf_str(&path));
+}
+
 /* ---- the master key */
+
+/* Marks of a first start that is not over. */
+#define FORMING "forming"
+#define JOINING "joining"
 
 static enum rc make_master(const char *state_dir, const struct secret *unlock, struct secret *out)
 {
@@ -202,7 +234,7 @@ static enum rc make_master(const char *state_dir, const struct secret *unlock, s
     TRY(random_bytes(out->ptr, out->len));
     AUTO_BUF wrapped = BUF_INIT;
     TRY(master_key_wrap(unlock, out, &wrapped));
-    TRY(write_file(state_dir, "forming", BYTES_NONE));
+    TRY(write_file(state_dir, FORMING, BYTES_NONE));
     TRY(write_file(state_dir, "master.key", buf_bytes(&wrapped)));
     log_info("master_key_made", "file=%s/master.key", state_dir);
     return RC_OK;
@@ -223,18 +255,23 @@ enum rc keyfile_master(const char *state_dir, const struct secret *unlock, bool 
     bool has_master = false;
     bool has_log = false;
     bool has_second = false;
+    bool is_joining = false;
     TRY(exists(state_dir, "master.key", &has_master));
     TRY(exists(state_dir, "raft/metadata1", &has_log));
     TRY(exists(state_dir, "raft/metadata2", &has_second));
-    TRY(exists(state_dir, "forming", out_forming));
+    TRY(exists(state_dir, JOINING, &is_joining));
+    TRY(exists(state_dir, FORMING, out_forming));
     has_log = has_log || has_second;
     if (!has_master && has_log)
         return rc_fail(RC_SEALED, "%s has a log but no master.key: restore it from a backup",
                        state_dir);
     if (!has_master && !bootstrap)
-        return rc_fail(RC_SEALED, "%s has no master.key: set bootstrap = yes to form a new cluster",
-                       state_dir);
-    if (has_master && !has_log && !*out_forming)
+        return rc_fail(
+            RC_SEALED,
+            "%s has no master.key: let this HSM join a cluster (qhsm cluster join), or set "
+            "bootstrap = yes to form a new one",
+            state_dir);
+    if (has_master && !has_log && !*out_forming && !is_joining)
         return rc_fail(RC_DISK, "%s has a master.key but its log (%s/raft) is gone: restore it",
                        state_dir, state_dir);
     if (has_master)
@@ -245,9 +282,21 @@ enum rc keyfile_master(const char *state_dir, const struct secret *unlock, bool 
 
 enum rc keyfile_formed(const char *state_dir)
 {
-    AUTO_BUF path = BUF_INIT;
-    TRY(join(state_dir, "forming", &path));
-    if (unlink(buf_str(&path)) != 0 && errno != ENOENT)
-        return rc_fail(RC_DISK, "%s: %s", buf_str(&path), strerror(errno));
-    return sync_dir(state_dir);
+    return unmark(state_dir, FORMING);
+}
+
+enum rc keyfile_store_master(const char *state_dir, const struct secret *unlock,
+                             const struct secret *master)
+{
+    AUTO_BUF wrapped = BUF_INIT;
+    TRY(master_key_wrap(unlock, master, &wrapped));
+    TRY(write_file(state_dir, JOINING, BYTES_NONE));
+    TRY(write_file(state_dir, "master.key", buf_bytes(&wrapped)));
+    log_info("master_key_received", "file=%s/master.key", state_dir);
+    return RC_OK;
+}
+
+enum rc keyfile_joined(const char *state_dir)
+{
+    return unmark(state_dir, JOINING);
 }

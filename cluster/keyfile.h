@@ -23,6 +23,17 @@ enum rc keyfile_master(const char *state_dir, const struct secret *unlock, bool 
                        struct secret *out, bool *out_forming);
 enum rc keyfile_formed(const char *state_dir);
 
+/* Another HSM's master key comes into a new directory: wrapped under the unlock key, stored last of
+ * all that a joiner gets. keyfile_master() takes the directory without a log until
+ * keyfile_joined() says that it has one. RC_DISK. */
+enum rc keyfile_store_master(const char *state_dir, const struct secret *unlock,
+                             const struct secret *master);
+enum rc keyfile_joined(const char *state_dir);
+
+/* All or nothing, mode 0600; the directory is there. RC_DISK. */
+enum rc keyfile_write(const char *path, struct bytes content);
+/* Gone for good, or never there. RC_DISK. */
+enum rc keyfile_remove(const char *path);
 /* Content of a small file (certificates), at most 1 MiB. */
 enum rc keyfile_read(const char *path, struct buf *out);
 enum rc keyfile_read_secret(const char *path, struct secret *out);

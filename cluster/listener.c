@@ -8,14 +8,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cluster/admission.h"
 #include "cluster/listener_bind.h"
 #include "cluster/operations.h"
-#include "cluster/thread.h"
 #include "common/log.h"
+#include "common/thread.h"
 
 #define ACCEPTS_MAX  64U /* in one turn */
 #define REFUSALS_MAX 16U /* connections over the limit that are told so */
-#define CHORES_MS    1000U
+#define CHORES_MS    100U
+#define EXPIRE_EVERY 10U /* chores */
 
 struct door {
     struct listener *listener;
@@ -33,6 +35,7 @@ struct listener {
     uv_loop_t loop;
     uv_async_t stop;
     uv_timer_t chores;
+    unsigned chore;
     pthread_mutex_t lock;
     SSL_CTX *tls;
     int reserve; /* given up to accept and close when descriptors run out */
@@ -116,6 +119,9 @@ static void do_chores(uv_timer_t *timer)
 {
     struct listener *listener = timer->data;
     struct service *service = listener->service;
+    admission_refresh(service);
+    if (++listener->chore % EXPIRE_EVERY != 0)
+        return;
     session_objects_expire(service->hsm->sessions, clock_wall_ms(),
                            atomic_load(&service->limits.session_grace_ms));
     operations_expire(service->operations, clock_steady_ms(),

@@ -107,6 +107,7 @@ struct peer_transport {
     uint8_t cluster[16];
     char cluster_text[37];
     bool (*is_member)(void *context, uint64_t id);
+    void (*lost)(void *context, uint64_t id);
     void *context;
     char address[PEER_ADDRESS_MAX + 1]; /* ours, in the engine's configuration */
 

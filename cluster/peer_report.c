@@ -9,26 +9,19 @@
 
 #define REFUSALS_MS 1000U
 
+/* Each number has its place, and gives it up to another: those of removed HSMs are many. */
 static const struct peer_report *find(const struct peer_transport *transport, uint64_t id)
 {
-    for (size_t i = 0; i < PEER_MEMBERS_MAX; i++)
-        if (transport->reports[i].id == id)
-            return &transport->reports[i];
-    return NULL;
+    const struct peer_report *report = &transport->reports[id % PEER_MEMBERS_MAX];
+    return report->id == id ? report : NULL;
 }
 
 static struct peer_report *find_or_add(struct peer_transport *transport, uint64_t id)
 {
-    for (size_t i = 0; i < PEER_MEMBERS_MAX; i++) {
-        struct peer_report *report = &transport->reports[i];
-        if (report->id == id)
-            return report;
-        if (report->id == 0) {
-            report->id = id;
-            return report;
-        }
-    }
-    return &transport->reports[PEER_MEMBERS_MAX - 1]; /* shared by those beyond */
+    struct peer_report *report = &transport->reports[id % PEER_MEMBERS_MAX];
+    if (report->id != id)
+        *report = (struct peer_report){.id = id};
+    return report;
 }
 
 unsigned peer_report_failures(const struct peer_transport *transport, uint64_t id)
@@ -83,6 +76,8 @@ void peer_report_end(struct peer_transport *transport, const struct peer_link *l
     if (link->state == LINK_PUMP) {
         log_info("peer_lost", "node=%" PRIu64 " peer=%" PRIu64 " direction=%s reason=\"%s\"",
                  transport->node, link->id, link->outbound ? "out" : "in", reason);
+        if (transport->lost != NULL)
+            transport->lost(transport->context, link->id);
         return;
     }
     if (link->verdict != PEER_WELCOME)

@@ -51,6 +51,8 @@ static void transport_close(struct raft_uv_transport *raft, raft_uv_transport_cl
     struct peer_link *next = NULL;
     for (struct peer_link *link = transport->links; link != NULL; link = next) {
         next = link->next;
+        if (link->state == LINK_PUMP)
+            (void)SSL_shutdown(link->ssl); /* the others need not wonder */
         if (link->state != LINK_CLOSED)
             peer_link_close(link, "closing");
     }
@@ -132,6 +134,7 @@ enum rc peer_transport_new(const struct peer_transport_config *config, struct pe
     transport->loop = config->loop;
     transport->node = config->node;
     transport->is_member = config->is_member;
+    transport->lost = config->lost;
     transport->context = config->context;
     memcpy(transport->cluster, config->cluster, sizeof transport->cluster);
     write_uuid(config->cluster, transport->cluster_text);

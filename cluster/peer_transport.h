@@ -20,6 +20,8 @@ struct peer_transport_config {
     SSL_CTX *server, *client;
     /* May this node speak to us? On the loop's thread. */
     bool (*is_member)(void *context, uint64_t id);
+    /* A link with it that carried messages has ended. May be NULL. On the loop's thread. */
+    void (*lost)(void *context, uint64_t id);
     void *context;
 };
 

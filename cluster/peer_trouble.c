@@ -35,30 +35,46 @@ static struct peer_note *find_or_add(struct peer_notes *notes, uint64_t id)
     return note;
 }
 
+/* What says nothing any more makes room: any number of peers come and go while a daemon runs. */
+static void release(struct peer_note *note)
+{
+    note->used = note->in_trouble || note->address[0] != 0;
+}
+
+static enum rc too_many(void)
+{
+    return rc_fail(RC_LIMIT, "more than %u peers", PEER_MEMBERS_MAX);
+}
+
 enum rc peer_notes_trouble(struct peer_notes *notes, uint64_t id,
                            const struct peer_trouble *trouble)
 {
+    bool is_some =
+        trouble->cut_in || trouble->cut_out || trouble->delay_ms > 0 || trouble->drop_permille > 0;
     (void)pthread_mutex_lock(&notes->lock);
-    struct peer_note *note = find_or_add(notes, id);
+    struct peer_note *note = is_some ? find_or_add(notes, id) : find(notes, id);
     if (note != NULL) {
         note->trouble = *trouble;
-        note->in_trouble = trouble->cut_in || trouble->cut_out || trouble->delay_ms > 0 ||
-                           trouble->drop_permille > 0;
+        note->in_trouble = is_some;
+        release(note);
     }
     (void)pthread_mutex_unlock(&notes->lock);
-    return note != NULL ? RC_OK : rc_fail(RC_LIMIT, "more than %u peers", PEER_MEMBERS_MAX);
+    return note != NULL || !is_some ? RC_OK : too_many();
 }
 
 enum rc peer_notes_locate(struct peer_notes *notes, uint64_t id, const char *address)
 {
     if (address != NULL && strlen(address) > PEER_ADDRESS_MAX)
         return rc_fail(RC_BAD_ARGUMENT, "an address of more than %u characters", PEER_ADDRESS_MAX);
+    bool is_some = address != NULL && address[0] != 0;
     (void)pthread_mutex_lock(&notes->lock);
-    struct peer_note *note = find_or_add(notes, id);
-    if (note != NULL)
-        (void)snprintf(note->address, sizeof note->address, "%s", address == NULL ? "" : address);
+    struct peer_note *note = is_some ? find_or_add(notes, id) : find(notes, id);
+    if (note != NULL) {
+        (void)snprintf(note->address, sizeof note->address, "%s", is_some ? address : "");
+        release(note);
+    }
     (void)pthread_mutex_unlock(&notes->lock);
-    return note != NULL ? RC_OK : rc_fail(RC_LIMIT, "more than %u peers", PEER_MEMBERS_MAX);
+    return note != NULL || !is_some ? RC_OK : too_many();
 }
 
 struct peer_trouble peer_notes_trouble_of(struct peer_notes *notes, uint64_t id)

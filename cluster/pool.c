@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cluster/thread.h"
+#include "common/thread.h"
 
 #define WAITING_MAX 256U
 

@@ -10,7 +10,7 @@
 #define MAY(role)  (1U << TLS_ROLE_##role)
 #define MAY_ADMIN  MAY(ADMIN)
 #define MAY_CLIENT (MAY(CLIENT) | MAY(ADMIN))
-#define MAY_ANY    (MAY(CLIENT) | MAY(ADMIN) | MAY(NODE) | MAY(KEYSTORE))
+#define MAY_ANY    (MAY(CLIENT) | MAY(ADMIN) | MAY(NODE) | MAY(KEYSTORE) | MAY(JOINER))
 
 enum request_login {
     LOGIN_IGNORED,  /* a ticket is not looked at */
@@ -50,6 +50,13 @@ size_t request_count(void);
 const struct request_row *request_at(size_t index);
 /* One line of tests/golden/request_rights.txt. */
 enum rc request_describe(const struct request_row *row, struct buf *out);
+/* May a client ask it of another HSM as well as of this one? */
+bool request_may_move(const struct request_row *row);
+/* Does it use keys or objects without a change of the replicated state: cryptography, attributes,
+ * session objects? */
+bool request_uses_keys(const Qhsm__Request *request);
+/* Does it change the replicated state, or log in? Asked of those who do not just use keys. */
+bool request_needs_majority(const struct request_row *row);
 /* Does RUNS_BY_COST mean the pool for this request? */
 bool request_is_costly(const Qhsm__Request *request);
 

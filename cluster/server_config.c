@@ -11,6 +11,8 @@
 
 #define SOCKET_PATH_MAX 107U /* sun_path */
 #define LANES_OF_POOL   16U
+/* A batch of changes for the leader. */
+#define FRAME_MAX_OF_PEERS (1024U * 1024U)
 
 static const char *const lock_choices[] = {"auto", "yes", "no", NULL};
 static const char *const level_choices[] = {"debug", "info", "warn", "error", NULL};
@@ -50,6 +52,11 @@ const struct config_key server_config_keys[] = {
     PATH(listen_unix, NULL, "Unix socket for local clients"),
     STRING(unix_mode, "0666", "permissions of the Unix socket, octal"),
     STRING(listen_tcp, NULL, "host:port for clients over TLS 1.3"),
+    STRING(listen_peer, NULL,
+           "host:port for the other HSMs over TLS 1.3; absent: a cluster of one"),
+    STRING(address, NULL,
+           "host:port by which the other HSMs reach listen_peer, when it is another"),
+    STRING(endpoint, NULL, "host:port by which clients reach listen_tcp, when it is another"),
     PATH(ca, NULL, "certificates of the cluster's own CA, PEM"),
     PATH(cert, NULL, "certificate of this HSM, PEM"),
     PATH(key, NULL, "private key of the certificate, PEM"),
@@ -76,7 +83,13 @@ const struct config_key server_config_keys[] = {
     NUMBER(election_ms, 50, 60000, "1000", "silence of the leader after which another is elected"),
     NUMBER(snapshot_threshold, 16, 1UL << 20, "16384", "log entries between snapshots"),
     NUMBER(snapshot_trailing, 16, 1UL << 21, "32768",
-           "log entries kept after a snapshot, at least snapshot_threshold"),
+           "log entries kept after a snapshot, at least twice snapshot_threshold"),
+    NUMBER(disk_reserve_mib, 0, 1UL << 20, "64",
+           "MiB of the state directory's disk below which changes are refused, 0: none"),
+    NUMBER(backup_interval_s, 0, 31536000, "86400", "seconds between backups, 0: none by schedule"),
+    NUMBER(backup_keep, 1, 10000, "14", "backups kept"),
+    NUMBER(backup_keep_days, 0, 36500, "0", "days that a backup is kept, 0: no limit"),
+    FLAG(chaos, "no", "emulate trouble on request of administrators: for tests only"),
     CHOICE(memory_lock, lock_choices, "auto",
            "keep memory out of swap: auto (where the limits allow), yes, no"),
     CHOICE(log_level, level_choices, "info", "debug, info, warn, error"),
@@ -122,6 +135,28 @@ static void restore_credential(char *source)
         memmove(source, slash + 1, strlen(slash + 1) + 1);
 }
 
+/* What is not advertised otherwise is as it is listened on; the configuration owns its strings. */
+static enum rc advertise(char **advertised, const char *listened)
+{
+    if (*advertised != NULL || listened == NULL)
+        return RC_OK;
+    *advertised = strdup(listened);
+    return *advertised != NULL ? RC_OK : RC_NO_MEMORY;
+}
+
+static enum rc check_peers(struct server_config *config)
+{
+    TRY(advertise(&config->endpoint, config->listen_tcp));
+    if (config->listen_peer == NULL)
+        return RC_OK;
+    if (config->listen_tcp == NULL)
+        return rc_fail(RC_CONFIG, "listen_peer needs listen_tcp: the HSMs ask each other there");
+    if (config->frame_max < FRAME_MAX_OF_PEERS)
+        return rc_fail(RC_CONFIG, "with listen_peer, frame_max must be at least %u",
+                       FRAME_MAX_OF_PEERS);
+    return advertise(&config->address, config->listen_peer);
+}
+
 static enum rc check_listeners(struct server_config *config)
 {
     if (config->listen_unix == NULL && config->listen_tcp == NULL)
@@ -132,6 +167,7 @@ static enum rc check_listeners(struct server_config *config)
     if (config->listen_tcp != NULL &&
         (config->ca == NULL || config->cert == NULL || config->key == NULL))
         return rc_fail(RC_CONFIG, "listen_tcp needs ca, cert and key");
+    TRY(check_peers(config));
     char *end = NULL;
     unsigned long mode = strtoul(config->unix_mode, &end, 8);
     if (end == config->unix_mode || *end != 0 || mode > 0777)
@@ -162,15 +198,18 @@ static void size_threads(struct server_config *config)
 enum rc server_config_check(struct server_config *config)
 {
     if (!parse_uuid(config->cluster, config->cluster_id))
-        return rc_fail(RC_CONFIG, "cluster must be a UUID, e.g. of uuidgen");
+        return rc_fail(RC_CONFIG,
+                       "cluster must be a UUID: cat /proc/sys/kernel/random/uuid makes one");
     if (config->unlock_key == NULL)
         return rc_fail(RC_CONFIG, "unlock_key is missing: a file of mode 0600, or credential:NAME");
     restore_credential(config->unlock_key);
     TRY(check_listeners(config));
     if (config->election_ms <= 2 * config->heartbeat_ms)
         return rc_fail(RC_CONFIG, "election_ms must be more than twice heartbeat_ms");
-    if (config->snapshot_trailing < config->snapshot_threshold)
-        return rc_fail(RC_CONFIG, "snapshot_trailing must be at least snapshot_threshold");
+    /* A snapshot may come late: the one before it must still have its log, should this be damaged.
+     */
+    if (config->snapshot_trailing < 2 * config->snapshot_threshold)
+        return rc_fail(RC_CONFIG, "snapshot_trailing must be at least twice snapshot_threshold");
     size_threads(config);
     return RC_OK;
 }

@@ -18,6 +18,9 @@ struct server_config {
     char *listen_unix;
     char *unix_mode; /* octal */
     char *listen_tcp;
+    char *listen_peer;
+    char *address;  /* advertised: of listen_peer */
+    char *endpoint; /* advertised: of listen_tcp */
     char *ca;
     char *cert;
     char *key;
@@ -36,6 +39,11 @@ struct server_config {
     unsigned long election_ms;
     unsigned long snapshot_threshold;
     unsigned long snapshot_trailing;
+    unsigned long disk_reserve_mib;
+    unsigned long backup_interval_s;
+    unsigned long backup_keep;
+    unsigned long backup_keep_days;
+    bool chaos;
     int memory_lock;
     int log_level;
     char *log_file;

@@ -13,7 +13,13 @@
 
 struct operations;
 struct login_gate;
+struct logins;
 struct pool;
+struct colleagues;
+struct proposer;
+struct membership;
+struct backups;
+struct chaos;
 
 struct limits {
     _Atomic size_t connections_max;
@@ -25,6 +31,14 @@ struct limits {
     _Atomic uint64_t operation_idle_ms;
 };
 
+/* Members that were removed, as noted before this start: the roll says so again only when a leader
+ * was found and the log applied. Written by nobody after the start. */
+#define REMOVED_NODES_MAX 256U
+struct removed_nodes {
+    uint64_t ids[REMOVED_NODES_MAX];
+    size_t count;
+};
+
 struct service {
     const struct server_config *config; /* as at start-up */
     struct limits limits;
@@ -32,12 +46,23 @@ struct service {
     struct consensus *consensus; /* NULL: effects are applied by the caller (tests) */
     struct operations *operations;
     struct login_gate *gate;
+    struct logins *logins; /* NULL: not noted (tests) */
     struct pool *pool;
+    struct proposer *proposer;
+    struct chaos *chaos;           /* NULL: the configuration does not allow it */
+    struct colleagues *colleagues; /* NULL: talks to no other HSM, as the next */
+    struct membership *membership;
+    struct backups *backups;
+    struct removed_nodes removed;
     uint64_t started_ms;
     bool memory_locked;
     _Atomic int64_t certificate_expires_s; /* 0: no TLS */
+    _Atomic bool stopping;                 /* clients are to go elsewhere */
+    _Atomic bool draining;                 /* the same, as the roll says */
     _Atomic uint64_t connections;
     _Atomic uint64_t requests;
+    _Atomic unsigned waiting;  /* threads of the pool that wait for other HSMs, for strangers */
+    _Atomic uint64_t moved_ms; /* steady: when a joiner last said that it is somewhere else */
 };
 
 static inline void limits_set(struct limits *limits, const struct server_config *config)
@@ -58,10 +83,14 @@ static inline uint64_t clock_read_ms(clockid_t clock)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+/* Emulated trouble: how far the wall clock is off. */
+extern _Atomic int64_t clock_offset_ms;
+
 /* Wall clock: dates, tickets, effects. */
 static inline uint64_t clock_wall_ms(void)
 {
-    return clock_read_ms(CLOCK_REALTIME);
+    return clock_read_ms(CLOCK_REALTIME) +
+           (uint64_t)atomic_load_explicit(&clock_offset_ms, memory_order_relaxed);
 }
 
 /* Never set back: deadlines. */

@@ -42,27 +42,16 @@ static enum rc put_text(struct call *call, const char *text, char **out)
     return RC_OK;
 }
 
-static void uninitialized(uint64_t slot, Qhsm__TokenInfo *out)
-{
-    struct policy policy = policy_default();
-    out->slot = slot;
-    out->flags = CKF_RNG | CKF_LOGIN_REQUIRED;
-    out->pin_len_min = policy.pin_len_min;
-    out->pin_len_max = policy.pin_len_max;
-    out->object_max = policy.objects_max;
-}
-
 static bool is_usable(const struct policy *policy, const struct mechanism *mech)
 {
-    return policy_allows_mechanism(policy, mech->type) &&
+    return crypto_lib_offers(mech->key_type) && policy_allows_mechanism(policy, mech->type) &&
            (!policy->approved_only || mech->approval != NOT_APPROVED);
 }
 
-/* All that the policy takes away altogether, so that C_GetMechanismList does not show it. */
+/* All that the policy or libcrypto takes away altogether, so that C_GetMechanismList does not show
+ * it. */
 static enum rc put_disabled(struct call *call, const struct policy *policy, Qhsm__TokenInfo *out)
 {
-    if (policy->disabled_count == 0 && !policy->approved_only)
-        return RC_OK;
     out->disabled_mechanisms = call_alloc(call, mechanism_count(), sizeof(uint64_t));
     if (out->disabled_mechanisms == NULL)
         return RC_NO_MEMORY;
@@ -72,15 +61,24 @@ static enum rc put_disabled(struct call *call, const struct policy *policy, Qhsm
     return RC_OK;
 }
 
+static enum rc uninitialized(struct call *call, uint64_t slot, Qhsm__TokenInfo *out)
+{
+    struct policy policy = policy_default();
+    out->slot = slot;
+    out->flags = CKF_RNG | CKF_LOGIN_REQUIRED;
+    out->pin_len_min = policy.pin_len_min;
+    out->pin_len_max = policy.pin_len_max;
+    out->object_max = policy.objects_max;
+    return put_disabled(call, &policy, out);
+}
+
 enum rc token_info_fill(struct call *call, uint64_t slot, Qhsm__TokenInfo *out)
 {
     const struct state *state = call->service->hsm->state;
     struct token_row token;
     qhsm__token_info__init(out);
-    if (slot == state_next_token(state)) {
-        uninitialized(slot, out);
-        return RC_OK;
-    }
+    if (slot == state_next_token(state))
+        return uninitialized(call, slot, out);
     TRY(state_token(state, slot, &token));
     TRY(put_text(call, token.label, &out->label));
     TRY(put_text(call, token.serial, &out->serial));

@@ -7,12 +7,12 @@
 
 #include "cluster/connection.h"
 #include "cluster/login_gate.h"
+#include "cluster/proposer.h"
 #include "cluster/requests.h"
-#include "cluster/thread.h"
 #include "common/log.h"
+#include "common/thread.h"
 
 #define SWEEP_MS     250U
-#define WAIT_MS      2U
 #define SPARE_MAX    16U
 #define OUT_KEEP_MAX ((size_t)256 * 1024)
 #define ARRIVALS_MAX 4096U
@@ -48,7 +48,7 @@ static struct worker *home_of(const struct call *call)
     return ((const struct connection *)call->owner)->worker;
 }
 
-void worker_post(struct worker *worker, struct call *call)
+static void post(struct worker *worker, struct call *call)
 {
     (void)pthread_mutex_lock(&worker->lock);
     if (worker->done == NULL)
@@ -58,24 +58,70 @@ void worker_post(struct worker *worker, struct call *call)
     (void)pthread_mutex_unlock(&worker->lock);
 }
 
-/* On the consensus thread. */
+void worker_post_home(struct call *call)
+{
+    post(home_of(call), call);
+}
+
+static void come_home(struct call *call, enum call_step step)
+{
+    call->step = step;
+    worker_post_home(call);
+}
+
+/* On the proposer's or the consensus thread, as the next two. */
 static void effect_done(void *context, enum rc rc, const struct effect_result *result,
                         uint64_t index)
 {
     struct call *call = context;
     call_applied(call, rc, result, index);
-    worker_post(home_of(call), call);
+    come_home(call, CALL_ANSWER);
+}
+
+static void index_known(void *context, enum rc rc, uint64_t index)
+{
+    struct call *call = context;
+    bool goes_on = rc == RC_OK || call_needs_no_index(call, rc);
+    if (!goes_on) {
+        come_home(call, call_refuse(call, rc));
+        return;
+    }
+    if (rc == RC_OK && index > call->wanted_index)
+        call->wanted_index = index;
+    come_home(call, CALL_WAIT);
+}
+
+/* Whether it is, or time is over, the worker sees. */
+static void state_ready(void *context, enum rc rc, uint64_t applied)
+{
+    struct call *call = context;
+    (void)applied;
+    bool may_go_on = rc == RC_OK || rc == RC_DEADLINE;
+    come_home(call, may_go_on ? CALL_WAIT : call_refuse(call, rc));
 }
 
 static enum call_step propose(struct call *call)
 {
-    enum rc rc =
-        consensus_propose(call->service->consensus, &call->mutation.effect, effect_done, call);
+    enum rc rc = proposer_propose(call->service->proposer, &call->mutation.effect, call->expires_ms,
+                                  effect_done, call);
     if (rc == RC_OK)
         return CALL_PROPOSE;
     const struct effect_result failed = {.rc = rc};
     hsm_settle(call->service->hsm, &call->caller, &call->mutation, &failed);
     return call_refuse(call, rc);
+}
+
+static enum call_step ask_index(struct call *call)
+{
+    enum rc rc = proposer_read_index(call->service->proposer, call->expires_ms, index_known, call);
+    return rc == RC_OK ? CALL_ASK_INDEX : call_refuse(call, rc);
+}
+
+static enum call_step wait_for_state(struct call *call)
+{
+    enum rc rc = consensus_when_applied(call->service->consensus, call->wanted_index,
+                                        call->expires_ms, state_ready, call);
+    return rc == RC_OK ? CALL_WAIT : call_refuse(call, rc);
 }
 
 /* On a thread of the pool. */
@@ -86,7 +132,7 @@ static void pool_work(struct pool_job *job, unsigned lane)
     if (step == CALL_PROPOSE)
         step = propose(call);
     if (step == CALL_ANSWER)
-        worker_post(home_of(call), call);
+        come_home(call, CALL_ANSWER);
 }
 
 static enum rc submit(struct call *call)
@@ -117,10 +163,8 @@ static void leave_gate(struct call *call)
     if (following == NULL)
         return;
     enum rc rc = submit(following);
-    if (rc != RC_OK) {
-        (void)call_refuse(following, rc);
-        worker_post(home_of(following), following);
-    }
+    if (rc != RC_OK)
+        come_home(following, call_refuse(following, rc));
 }
 
 static void answer(struct call *call)
@@ -129,50 +173,35 @@ static void answer(struct call *call)
     connection_answer(call->owner, call);
 }
 
-static void wait_fired(uv_timer_t *timer);
+/* Begins the step. CALL_ANSWER, or the same: another thread has the call now. */
+static enum call_step begin(struct call *call, enum call_step step)
+{
+    switch (step) {
+    case CALL_ASK_INDEX:
+        return ask_index(call);
+    case CALL_WAIT:
+        return wait_for_state(call);
+    case CALL_POOL:
+        return to_pool(call);
+    case CALL_PROPOSE:
+        return propose(call);
+    case CALL_RUN:
+    case CALL_PENDING:
+    case CALL_ANSWER:
+        break;
+    }
+    return step;
+}
 
 void worker_advance(struct worker *worker, struct call *call, enum call_step step)
 {
-    for (;;) {
-        if (step == CALL_ANSWER) {
-            answer(call);
-            return;
-        }
-        if (step == CALL_WAIT) {
-            call->next = worker->waiting;
-            worker->waiting = call;
-            if (!uv_is_active((uv_handle_t *)&worker->wait))
-                (void)uv_timer_start(&worker->wait, wait_fired, WAIT_MS, WAIT_MS);
-            return;
-        }
-        if (step == CALL_RUN) {
-            step = call_work(call, worker->lane);
-            if (step != CALL_PROPOSE)
-                continue;
-        }
-        enum call_step way = step == CALL_POOL ? to_pool(call) : propose(call);
-        if (way != CALL_ANSWER)
-            return; /* another thread has it now */
-        step = way;
-    }
+    if (step == CALL_RUN)
+        step = call_work(call, worker->lane);
+    if (begin(call, step) == CALL_ANSWER)
+        answer(call);
 }
 
 /* ---- timers */
-
-static void wait_fired(uv_timer_t *timer)
-{
-    struct worker *worker = timer->data;
-    struct call *list = worker->waiting;
-    worker->waiting = NULL;
-    while (list != NULL) {
-        struct call *call = list;
-        list = call->next;
-        call->next = NULL;
-        worker_advance(worker, call, call_resume(call));
-    }
-    if (worker->waiting == NULL)
-        (void)uv_timer_stop(timer);
-}
 
 static void sweep_fired(uv_timer_t *timer)
 {
@@ -264,19 +293,7 @@ static void serve_done(struct worker *worker)
         struct call *call = oldest;
         oldest = call->next;
         call->next = NULL;
-        answer(call);
-    }
-}
-
-/* Requests read but not begun, and those that wait for the state, are not begun any more. */
-static void end_waiting(struct worker *worker)
-{
-    while (worker->waiting != NULL) {
-        struct call *call = worker->waiting;
-        worker->waiting = call->next;
-        call->next = NULL;
-        (void)call_refuse(call, rc_fail(RC_UNAVAILABLE, "the HSM is stopping"));
-        answer(call);
+        worker_advance(worker, call, call->step == CALL_WAIT ? call_resume(call) : CALL_ANSWER);
     }
 }
 
@@ -286,7 +303,6 @@ static void close_handles(struct worker *worker)
     resume_fired(&worker->resume);
     uv_close((uv_handle_t *)&worker->wake, NULL);
     uv_close((uv_handle_t *)&worker->sweep, NULL);
-    uv_close((uv_handle_t *)&worker->wait, NULL);
     uv_close((uv_handle_t *)&worker->resume, NULL);
 }
 
@@ -316,7 +332,6 @@ static void woken(uv_async_t *wake)
     (void)pthread_mutex_unlock(&worker->lock);
     if (draining || stopping) {
         worker->is_draining = true;
-        end_waiting(worker);
         end_connections(worker, stopping);
     }
     if (stopping && !worker->is_closing)
@@ -338,11 +353,9 @@ static void init_handles(struct worker *worker)
 {
     (void)uv_async_init(&worker->loop, &worker->wake, woken);
     (void)uv_timer_init(&worker->loop, &worker->sweep);
-    (void)uv_timer_init(&worker->loop, &worker->wait);
     (void)uv_idle_init(&worker->loop, &worker->resume);
     worker->wake.data = worker;
     worker->sweep.data = worker;
-    worker->wait.data = worker;
     worker->resume.data = worker;
     (void)uv_timer_start(&worker->sweep, sweep_fired, SWEEP_MS, SWEEP_MS);
 }
@@ -380,18 +393,23 @@ void worker_drain(struct worker *worker)
     (void)pthread_mutex_unlock(&worker->lock);
 }
 
-/* Calls that consensus or pool still hold come home before: they are stopped first. */
+void worker_stop(struct worker *worker)
+{
+    if (!worker->is_started)
+        return;
+    (void)pthread_mutex_lock(&worker->lock);
+    worker->stopping = true;
+    (void)uv_async_send(&worker->wake);
+    (void)pthread_mutex_unlock(&worker->lock);
+    (void)pthread_join(worker->thread, NULL);
+    worker->is_started = false;
+}
+
 void worker_free(struct worker *worker)
 {
     if (worker == NULL)
         return;
-    if (worker->is_started) {
-        (void)pthread_mutex_lock(&worker->lock);
-        worker->stopping = true;
-        (void)uv_async_send(&worker->wake);
-        (void)pthread_mutex_unlock(&worker->lock);
-        (void)pthread_join(worker->thread, NULL);
-    }
+    worker_stop(worker);
     while (worker->spare != NULL) {
         struct call *call = worker->spare;
         worker->spare = call->next;

@@ -29,7 +29,6 @@ struct worker {
     uv_loop_t loop;
     uv_async_t wake;
     uv_timer_t sweep; /* deadlines of connections */
-    uv_timer_t wait;  /* calls that wait for the state */
     uv_idle_t resume; /* connections with requests already read */
     _Atomic size_t load;
 
@@ -44,7 +43,6 @@ struct worker {
     bool is_draining, is_closing;
     struct connection *connections;
     struct connection *runnable;
-    struct call *waiting; /* CALL_WAIT */
     struct call *spare;
     unsigned spare_count;
     struct buf out; /* answers of the connection being served */
@@ -55,14 +53,13 @@ struct worker {
 enum rc worker_new(struct service *service, unsigned lane, struct worker **out);
 /* No new requests; connections are closed as they have nothing outstanding. Any thread. */
 void worker_drain(struct worker *worker);
-/* Closes what is left, joins. */
+/* Closes what is left, joins. Calls that others hold have come home before. */
+void worker_stop(struct worker *worker);
 void worker_free(struct worker *worker);
 /* Hands over a socket. Any thread. On failure the caller keeps it. */
 enum rc worker_give(struct worker *worker, const struct arrival *arrival);
 /* Connections now. Any thread. */
 size_t worker_load(struct worker *worker);
-/* A call that was answered on another thread comes home. Any thread. */
-void worker_post(struct worker *worker, struct call *call);
 
 /* ---- on the worker's thread */
 
@@ -72,5 +69,10 @@ void worker_call_put(struct worker *worker, struct call *call);
 void worker_resume(struct worker *worker);
 /* Takes a call to its answer or to where it waits. */
 void worker_advance(struct worker *worker, struct call *call, enum call_step step);
+
+/* ---- any thread */
+
+/* To the worker of its connection. */
+void worker_post_home(struct call *call);
 
 #endif
