@@ -6,7 +6,10 @@ static enum rc facts_load(struct call *call, struct operation *operation)
     struct facts *facts = NULL;
     enum rc rc = remote_facts(call, operation->key, &facts);
     if (rc == RC_OBJECT_HANDLE || rc == RC_SESSION_OBJECT_LOST || rc == RC_NOT_FOUND)
-        return rc_fail(RC_KEY_HANDLE, "no key has the handle 0x%lx", operation->key);
+        return rc_fail(
+            RC_KEY_HANDLE, "no key%s has the handle 0x%lx",
+            slot_role(call->session->slot) == ROLE_NONE ? " that may be seen without a login" : "",
+            operation->key);
     TRY(rc);
     facts_unref(operation->facts);
     operation->facts = facts;

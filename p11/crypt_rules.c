@@ -30,6 +30,7 @@ static const struct family_row families[FAMILY_COUNT] = {
     [FAMILY_AES_KW] = {{false, false, PATH_BUFFER}, SIZE_KEY_WRAP},
     [FAMILY_AES_KWP] = {{false, false, PATH_BUFFER}, SIZE_KEY_WRAP},
     [FAMILY_HMAC] = {{false, false, PATH_REMOTE}, SIZE_MAC},
+    [FAMILY_ML_DSA] = {{true, true, PATH_BUFFER}, SIZE_KEY},
 };
 
 struct op_row {
@@ -77,7 +78,7 @@ static bool type_fits(const struct facts *facts, const struct mechanism *mech)
 
 static enum rc size_fits(const struct facts *facts, const struct mechanism *mech)
 {
-    bool in_bits = families[mech->family].family.asymmetric;
+    bool in_bits = mechanism_counts_bits(mech);
     CK_ULONG size = in_bits ? facts->size_bits : facts->size_bits / 8;
     if (size >= mech->min_size && size <= mech->max_size)
         return RC_OK;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "p11/object_remote.h"
+#include "p11/remote_home.h"
 
 static enum rc keep_facts(struct call *call, const Qhsm__FindReply *reply)
 {
@@ -13,20 +14,23 @@ static enum rc keep_facts(struct call *call, const Qhsm__FindReply *reply)
     return RC_OK;
 }
 
-static enum rc keep_page(struct session_find *find, const Qhsm__FindReply *reply)
+static enum rc keep_page(struct call *call, const Qhsm__FindReply *reply)
 {
+    struct session_find *find = &call->session->find;
+    size_t count = 0;
     CK_OBJECT_HANDLE *page = NULL;
     if (reply->n_handles > 0) {
         page = calloc(reply->n_handles, sizeof *page);
         if (page == NULL)
             return RC_NO_MEMORY;
         for (size_t i = 0; i < reply->n_handles; i++)
-            page[i] = reply->handles[i];
-        find->last = page[reply->n_handles - 1];
+            if (remote_home_shows(call, reply->handles[i]))
+                page[count++] = reply->handles[i];
+        find->last = reply->handles[reply->n_handles - 1];
     }
     free(find->page);
     find->page = page;
-    find->count = reply->n_handles;
+    find->count = count;
     find->next = 0;
     find->more = reply->more && reply->n_handles > 0;
     return RC_OK;
@@ -48,9 +52,24 @@ static enum rc fetch(struct call *call, struct attrs wanted, bool first)
     request.body_case = QHSM__REQUEST__BODY_FIND;
     request.find = &body;
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    TRY(remote_call(call, &request, NULL, QHSM__RESPONSE__BODY_FIND, &reply));
+    const struct remote_how how = {.at_home = true};
+    TRY(remote_call(call, &request, &how, QHSM__RESPONSE__BODY_FIND, &reply));
     TRY(keep_facts(call, reply.reply.msg->find));
-    return keep_page(find, reply.reply.msg->find);
+    return keep_page(call, reply.reply.msg->find);
+}
+
+/* Again when the home of the session objects was lost in the middle. */
+static enum rc find_first(struct call *call, struct attrs wanted)
+{
+    uint64_t before = 0;
+    for (unsigned tries = 0; tries < 2; tries++) {
+        TRY(remote_home_gather(call));
+        before = owned_home(&call->library->owned);
+        TRY(fetch(call, wanted, true));
+        if (owned_home(&call->library->owned) == before)
+            break;
+    }
+    return RC_OK;
 }
 
 static enum rc find_init(struct call *call, CK_ATTRIBUTE_PTR items, CK_ULONG count)
@@ -64,9 +83,7 @@ static enum rc find_init(struct call *call, CK_ATTRIBUTE_PTR items, CK_ULONG cou
     find->wanted = wanted;
     enum rc rc = codec_template_in(items, count, wanted);
     if (rc == RC_OK)
-        rc = remote_restore_all(call);
-    if (rc == RC_OK)
-        rc = fetch(call, attrs_of(&wanted->list), true);
+        rc = find_first(call, attrs_of(&wanted->list));
     if (rc == RC_OK)
         find->active = true;
     else
@@ -95,7 +112,7 @@ static enum rc find_next(struct call *call, CK_OBJECT_HANDLE_PTR out, CK_ULONG r
     CK_ULONG given = 0;
     while (given < room) {
         enum rc rc = RC_OK;
-        if (find->next == find->count && find->more)
+        while (rc == RC_OK && find->next == find->count && find->more)
             rc = fetch(call, attrs_of(&find->wanted->list), false);
         if (given == 0)
             TRY(rc);

@@ -43,6 +43,11 @@ static enum rc making_template(struct call *call, struct making *making, const C
     return RC_OK;
 }
 
+static bool makes_session_object(const struct making *making)
+{
+    return !object_is_token(attrs_of(&making->wanted.list), false);
+}
+
 /* Objects that a mechanism's parameter names (a salt key, the other half of a concatenation). */
 static void how_add_param(const struct making *making, struct remote_how *how)
 {
@@ -63,7 +68,7 @@ static enum rc make(struct call *call, Qhsm__Request *request, const struct remo
 {
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
     TRY(remote_mutate(call, request, how, QHSM__RESPONSE__BODY_OBJECT, &reply));
-    return remote_objects(call, reply.reply.msg->object, count, out);
+    return remote_objects(call, &reply, count, out);
 }
 
 static enum rc generate(struct call *call, struct making *making, const CK_MECHANISM *mechanism,
@@ -79,7 +84,8 @@ static enum rc generate(struct call *call, struct making *making, const CK_MECHA
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_GENERATE_KEY;
     request.generate_key = &body;
-    return make(call, &request, NULL, 1, out);
+    const struct remote_how how = {.at_home = makes_session_object(making)};
+    return make(call, &request, &how, 1, out);
 }
 
 /* The tail of every function that gives one handle. */
@@ -139,7 +145,9 @@ static enum rc generate_pair(struct call *call, const CK_MECHANISM *mechanism,
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_GENERATE_KEY_PAIR;
     request.generate_key_pair = &body;
-    return make(call, &request, NULL, 2, out);
+    const struct remote_how how = {.at_home = makes_session_object(&public_half) ||
+                                              makes_session_object(&private_half)};
+    return make(call, &request, &how, 2, out);
 }
 
 CK_RV C_GenerateKeyPair(CK_SESSION_HANDLE hSession, CK_MECHANISM_PTR pMechanism,
@@ -181,7 +189,8 @@ static enum rc unwrap(struct call *call, struct making *making, CK_OBJECT_HANDLE
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_UNWRAP;
     request.unwrap = &body;
-    const struct remote_how how = {.handles = {key}, .handle_count = 1};
+    const struct remote_how how = {
+        .handles = {key}, .handle_count = 1, .at_home = makes_session_object(making)};
     return make(call, &request, &how, 1, out);
 }
 
@@ -224,7 +233,8 @@ static enum rc derive(struct call *call, struct making *making, CK_OBJECT_HANDLE
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_DERIVE;
     request.derive = &body;
-    struct remote_how how = {.handles = {base}, .handle_count = 1};
+    struct remote_how how = {
+        .handles = {base}, .handle_count = 1, .at_home = makes_session_object(making)};
     how_add_param(making, &how);
     return make(call, &request, &how, 1, out);
 }

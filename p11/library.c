@@ -16,6 +16,10 @@ static _Atomic(struct library *) current;
 static struct library first; /* most processes need no other */
 static struct library *all;  /* guarded by the gate */
 
+/* What the last state of this process had seen: the next one, in a child of fork too, finds every
+ * HSM at least as far. Guarded by the gate. */
+static struct rpc_seen last_seen;
+
 /* The gate: one C_Initialize or C_Finalize at a time. It holds the process id of who is inside, so
  * that a child does not wait for a thread that only its parent has. */
 static _Atomic pid_t gate;
@@ -128,7 +132,14 @@ static enum rc state_fill(struct library *library, struct library *parent)
     library->shares_application = false;
     if (parent != NULL && library_fork_inherits(library->config))
         library_fork_carry_login(library, parent);
-    return rpc_client_new(library->config, CLIENT_NAME, library->application, &library->rpc);
+    TRY(rpc_client_new(library->config, CLIENT_NAME, library->application, &library->rpc));
+    if (parent != NULL && parent->rpc != NULL) {
+        rpc_client_learn(library->rpc, parent->rpc);
+        token_cache_carry(&library->tokens, &parent->tokens);
+    } else {
+        rpc_client_see(library->rpc, &last_seen);
+    }
+    return RC_OK;
 }
 
 /* With the gate taken and no state of this process in place. */
@@ -188,8 +199,11 @@ enum rc library_stop(void)
         return RC_NOT_INITIALIZED;
     if (!wait_for_users(library))
         return rc_fail(RC_INTERNAL, "a call of another thread does not end: its state is kept");
+    struct rpc_seen seen;
+    rpc_client_seen(library->rpc, &seen);
     state_empty(library);
     gate_take();
+    last_seen = seen;
     library->spare = true;
     gate_leave();
     return RC_OK;

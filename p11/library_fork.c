@@ -11,6 +11,7 @@ bool library_fork_inherits(const struct client_config *config)
 void library_fork_carry_login(struct library *child, const struct library *parent)
 {
     child->shares_application = true;
+    child->owned.home = parent->owned.home;
     memcpy(child->application, parent->application, sizeof child->application);
     for (const struct slot *old = parent->slots.first; old != NULL; old = old->next) {
         struct slot *slot = slot_table_get(&child->slots, old->id);

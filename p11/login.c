@@ -134,8 +134,8 @@ CK_RV C_LoginUser(CK_SESSION_HANDLE hSession, CK_USER_TYPE userType, CK_UTF8CHAR
     return call_end(&call, rc);
 }
 
-/* The daemon drops its own share of the login; when it cannot be told, the ticket is forgotten here
- * all the same. */
+/* The daemon drops its own share of the login, others as their connections end; when it cannot be
+ * told, the ticket is forgotten here all the same. */
 static enum rc logout(struct call *call)
 {
     struct slot *slot = call->session->slot;
@@ -149,6 +149,7 @@ static enum rc logout(struct call *call)
     request.logout = &body;
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
     (void)remote_call(call, &request, NULL, QHSM__RESPONSE__BODY__NOT_SET, &reply);
+    rpc_client_keep(call->library->rpc, reply.node);
     (void)slot_logout(slot);
     facts_cache_clear(&call->library->facts);
     return RC_OK;

@@ -6,11 +6,16 @@ void object_template_of(struct attrs attrs, struct object_template *out)
     out->count = codec_template_pb(attrs, out->storage, out->pointers);
 }
 
+bool object_is_token(struct attrs wanted, bool otherwise)
+{
+    bool token = otherwise;
+    (void)attrs_get_bool(wanted, CKA_TOKEN, &token);
+    return token;
+}
+
 enum rc object_check_writable(const struct call *call, struct attrs wanted)
 {
-    bool token = false;
-    (void)attrs_get_bool(wanted, CKA_TOKEN, &token);
-    if (token && session_is_read_only(call->session))
+    if (object_is_token(wanted, false) && session_is_read_only(call->session))
         return rc_fail(RC_SESSION_READ_ONLY, "CKA_TOKEN is true in a read-only session");
     return RC_OK;
 }
@@ -21,7 +26,7 @@ static enum rc make_one(struct call *call, Qhsm__Request *request, const struct 
 {
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
     TRY(remote_mutate(call, request, how, QHSM__RESPONSE__BODY_OBJECT, &reply));
-    return remote_objects(call, reply.reply.msg->object, 1, out);
+    return remote_objects(call, &reply, 1, out);
 }
 
 enum rc object_remote_create(struct call *call, struct attrs wanted, CK_OBJECT_HANDLE *out)
@@ -35,7 +40,8 @@ enum rc object_remote_create(struct call *call, struct attrs wanted, CK_OBJECT_H
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_CREATE_OBJECT;
     request.create_object = &body;
-    return make_one(call, &request, NULL, out);
+    const struct remote_how how = {.at_home = !object_is_token(wanted, false)};
+    return make_one(call, &request, &how, out);
 }
 
 static struct remote_how how_of(CK_OBJECT_HANDLE handle)
@@ -56,6 +62,7 @@ enum rc object_remote_copy(struct call *call, CK_OBJECT_HANDLE source, struct at
     request.body_case = QHSM__REQUEST__BODY_COPY_OBJECT;
     request.copy_object = &body;
     struct remote_how how = how_of(source);
+    how.at_home = !object_is_token(wanted, true);
     return make_one(call, &request, &how, out);
 }
 
@@ -78,18 +85,20 @@ enum rc object_remote_destroy(struct call *call, CK_OBJECT_HANDLE handle)
 
 enum rc object_remote_forget(struct call *call, CK_OBJECT_HANDLE handle)
 {
-    const struct remote_how how = {.repeat = RPC_REPEAT_FAREWELL};
-    return destroy(call, handle, &how);
+    uint64_t at = owned_at(&call->library->owned, handle);
+    const struct remote_how how = {.repeat = RPC_REPEAT_FAREWELL, .pin = &at};
+    return at == 0 ? RC_OK : destroy(call, handle, &how);
 }
 
 /* A changed session object comes back sealed anew. */
-static enum rc take_changed(struct call *call, CK_OBJECT_HANDLE handle, const Qhsm__Response *msg)
+static enum rc take_changed(struct call *call, CK_OBJECT_HANDLE handle,
+                            const struct remote_reply *reply)
 {
     facts_cache_drop(&call->library->facts, handle);
-    if (msg->body_case != QHSM__RESPONSE__BODY_OBJECT)
+    if (reply->reply.msg->body_case != QHSM__RESPONSE__BODY_OBJECT)
         return RC_OK;
     CK_OBJECT_HANDLE same;
-    return remote_objects(call, msg->object, 1, &same);
+    return remote_objects(call, reply, 1, &same);
 }
 
 enum rc object_remote_set(struct call *call, CK_OBJECT_HANDLE handle, struct attrs wanted)
@@ -106,7 +115,7 @@ enum rc object_remote_set(struct call *call, CK_OBJECT_HANDLE handle, struct att
     struct remote_how how = how_of(handle);
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
     TRY(remote_mutate(call, &request, &how, QHSM__RESPONSE__BODY__NOT_SET, &reply));
-    return take_changed(call, handle, reply.reply.msg);
+    return take_changed(call, handle, &reply);
 }
 
 enum rc object_remote_get(struct call *call, CK_OBJECT_HANDLE handle, uint64_t *types, size_t count,

@@ -9,8 +9,7 @@ enum rc object_remote_create(struct call *call, struct attrs wanted, CK_OBJECT_H
 enum rc object_remote_copy(struct call *call, CK_OBJECT_HANDLE source, struct attrs wanted,
                            CK_OBJECT_HANDLE *out);
 enum rc object_remote_destroy(struct call *call, CK_OBJECT_HANDLE handle);
-/* Of a session object whose session ends: no daemon is waited for, none is given the object back
- * first. */
+/* Of a session object that ends: only the HSM that holds it is told, and not waited for. */
 enum rc object_remote_forget(struct call *call, CK_OBJECT_HANDLE handle);
 enum rc object_remote_set(struct call *call, CK_OBJECT_HANDLE handle, struct attrs wanted);
 /* `types` empty: all that are public. */
@@ -25,6 +24,8 @@ struct object_template {
 };
 void object_template_of(struct attrs attrs, struct object_template *out);
 
+/* CKA_TOKEN of the template, or `otherwise`. */
+bool object_is_token(struct attrs wanted, bool otherwise);
 /* A read-only session may not make or change token objects (PKCS#11 3.1 5.6.7). */
 enum rc object_check_writable(const struct call *call, struct attrs wanted);
 

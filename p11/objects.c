@@ -89,7 +89,7 @@ CK_RV C_CopyObject(CK_SESSION_HANDLE hSession, CK_OBJECT_HANDLE hObject, CK_ATTR
 static enum rc destroy_owned(struct call *call, CK_OBJECT_HANDLE handle)
 {
     enum rc rc = object_remote_forget(call, handle);
-    if (rc != RC_UNAVAILABLE && rc != RC_SESSION_OBJECT_LOST)
+    if (rc != RC_SESSION_OBJECT_LOST && !remote_is_trouble(rc))
         return rc;
     rc_detail_clear();
     return RC_OK;

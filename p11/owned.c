@@ -7,6 +7,7 @@ struct owned_object {
     struct owned_object *next;
     CK_OBJECT_HANDLE handle;
     struct owned_origin origin;
+    uint64_t at;
     struct buf sealed;
 };
 
@@ -32,6 +33,7 @@ void owned_clear(struct owned_objects *all)
         }
     }
     all->count = 0;
+    all->home = 0;
 }
 
 /* The link that points to the object, or to the end of its bucket's chain. */
@@ -44,13 +46,14 @@ static struct owned_object **link_of(struct owned_objects *all, CK_OBJECT_HANDLE
 }
 
 enum rc owned_put(struct owned_objects *all, CK_OBJECT_HANDLE handle,
-                  const struct owned_origin *origin, struct bytes sealed)
+                  const struct owned_origin *origin, struct bytes sealed, uint64_t at)
 {
     struct owned_object *fresh = calloc(1, sizeof *fresh);
     if (fresh == NULL)
         return RC_NO_MEMORY;
     fresh->handle = handle;
     fresh->origin = *origin;
+    fresh->at = at;
     fresh->sealed = (struct buf)BUF_INIT;
     enum rc rc = buf_append(&fresh->sealed, sealed);
     if (rc != RC_OK) {
@@ -67,6 +70,8 @@ enum rc owned_put(struct owned_objects *all, CK_OBJECT_HANDLE handle,
         all->count++;
     }
     *link = fresh;
+    if (all->home == 0)
+        all->home = at;
     (void)pthread_mutex_unlock(&all->lock);
     if (old != NULL)
         object_free(old);
@@ -82,6 +87,8 @@ void owned_remove(struct owned_objects *all, CK_OBJECT_HANDLE handle)
         *link = old->next;
         all->count--;
     }
+    if (all->count == 0)
+        all->home = 0;
     (void)pthread_mutex_unlock(&all->lock);
     if (old != NULL)
         object_free(old);
@@ -112,6 +119,58 @@ size_t owned_count(struct owned_objects *all)
     size_t count = all->count;
     (void)pthread_mutex_unlock(&all->lock);
     return count;
+}
+
+uint64_t owned_home(struct owned_objects *all)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    uint64_t home = all->home;
+    (void)pthread_mutex_unlock(&all->lock);
+    return home;
+}
+
+void owned_settle(struct owned_objects *all, uint64_t node)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    if (all->home == 0 && all->count > 0)
+        all->home = node;
+    (void)pthread_mutex_unlock(&all->lock);
+}
+
+void owned_leave(struct owned_objects *all, uint64_t node)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    if (all->home == node)
+        all->home = 0;
+    (void)pthread_mutex_unlock(&all->lock);
+}
+
+uint64_t owned_at(struct owned_objects *all, CK_OBJECT_HANDLE handle)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    const struct owned_object *object = *link_of(all, handle);
+    uint64_t at = object == NULL ? 0 : object->at;
+    (void)pthread_mutex_unlock(&all->lock);
+    return at;
+}
+
+void owned_moved(struct owned_objects *all, CK_OBJECT_HANDLE handle, uint64_t node)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    struct owned_object *object = *link_of(all, handle);
+    if (object != NULL)
+        object->at = node;
+    (void)pthread_mutex_unlock(&all->lock);
+}
+
+void owned_lost(struct owned_objects *all, uint64_t node)
+{
+    (void)pthread_mutex_lock(&all->lock);
+    for (size_t i = 0; i < OWNED_BUCKETS; i++)
+        for (struct owned_object *o = all->buckets[i]; o != NULL; o = o->next)
+            if (o->at == node)
+                o->at = 0;
+    (void)pthread_mutex_unlock(&all->lock);
 }
 
 static bool matches(const struct owned_object *object, const struct owned_wanted *wanted)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "p11/remote.h"
+#include "p11/remote_home.h"
 
 #include <stdlib.h>
 
@@ -10,49 +10,35 @@ void remote_reply_clear(struct remote_reply *reply)
     *reply = (struct remote_reply)REMOTE_REPLY_INIT;
 }
 
-static enum rc send(struct call *call, Qhsm__Request *request, const struct remote_how *how,
+enum rc remote_send(struct call *call, Qhsm__Request *request, const struct remote_how *how,
                     struct remote_reply *out)
 {
+    uint64_t any = 0;
+    uint64_t *pin = how->pin != NULL ? how->pin : &any;
     remote_reply_clear(out);
     out->client = call->library->rpc;
-    if (how->pin != NULL)
-        return rpc_call_pinned(out->client, request, how->repeat, how->pin, &out->reply);
-    return rpc_call(out->client, request, how->repeat, &out->reply);
+    enum rc rc = rpc_call_pinned(out->client, request, how->repeat, pin, &out->reply);
+    out->node = *pin;
+    return rc;
 }
 
 static void set_ticket(Qhsm__Request *request, const struct ticket *ticket)
 {
-    struct bytes content = ticket == NULL ? BYTES_NONE : secret_expose(&ticket->content);
-    request->ticket.len = content.len;
-    request->ticket.data = content.len == 0 ? NULL : ticket->content.ptr;
+    request->ticket = (ProtobufCBinaryData){.data = NULL};
+    if (ticket == NULL || ticket->content.len == 0)
+        return;
+    request->ticket.len = ticket->content.len;
+    request->ticket.data = ticket->content.ptr;
 }
 
-static enum rc restore(struct call *call, const struct ticket *ticket, CK_OBJECT_HANDLE handle)
+/* What client.conf asks of reads. */
+static void set_read(const struct client_config *config, Qhsm__Request *request)
 {
-    AUTO_BUF sealed = BUF_INIT;
-    TRY(owned_sealed(&call->library->owned, handle, &sealed));
-    Qhsm__RestoreObjectRequest body = QHSM__RESTORE_OBJECT_REQUEST__INIT;
-    body.handle = handle;
-    body.sealed.len = sealed.len;
-    body.sealed.data = sealed.ptr;
-    Qhsm__Request request = QHSM__REQUEST__INIT;
-    request.body_case = QHSM__REQUEST__BODY_RESTORE_OBJECT;
-    request.restore_object = &body;
-    set_ticket(&request, ticket);
-    const struct remote_how how = {.repeat = RPC_REPEAT_SAFE};
-    AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    return send(call, &request, &how, &reply);
-}
-
-/* True when at least one object of the request was given back. */
-static bool restore_named(struct call *call, const struct ticket *ticket,
-                          const struct remote_how *how)
-{
-    bool any = false;
-    for (size_t i = 0; i < how->handle_count; i++)
-        if (restore(call, ticket, how->handles[i]) == RC_OK)
-            any = true;
-    return any;
+    int body = (int)request->body_case;
+    if (config->read == CLIENT_READ_LINEARIZABLE &&
+        (body == QHSM__REQUEST__BODY_FIND || body == QHSM__REQUEST__BODY_FACTS ||
+         body == QHSM__REQUEST__BODY_GET_ATTRIBUTES))
+        request->linearizable = true;
 }
 
 enum rc remote_call(struct call *call, Qhsm__Request *request, const struct remote_how *how,
@@ -64,9 +50,9 @@ enum rc remote_call(struct call *call, Qhsm__Request *request, const struct remo
     struct slot *slot = call->session == NULL ? NULL : call->session->slot;
     struct ticket *login = slot == NULL || how->without_login ? NULL : slot_ticket(slot);
     set_ticket(request, login);
-    enum rc rc = send(call, request, how, out);
-    if (rc == RC_SESSION_OBJECT_LOST && restore_named(call, login, how))
-        rc = send(call, request, how, out);
+    set_read(call->library->config, request);
+    enum rc rc = remote_home_concerns(call, how) ? remote_home_call(call, request, how, out)
+                                                 : remote_send(call, request, how, out);
     if (rc == RC_TICKET_VOID && login != NULL && slot_ticket_void(slot, login))
         facts_cache_clear(&call->library->facts);
     if (rc == RC_OK && expected != QHSM__RESPONSE__BODY__NOT_SET &&
@@ -121,7 +107,8 @@ enum rc remote_facts(struct call *call, CK_OBJECT_HANDLE handle, struct facts **
     return RC_OK;
 }
 
-static enum rc take_object(struct call *call, const Qhsm__ObjectReply *reply, size_t index)
+static enum rc take_object(struct call *call, const Qhsm__ObjectReply *reply, size_t index,
+                           uint64_t node)
 {
     const Qhsm__KeyFacts *facts = reply->objects[index];
     TRY(facts_cache_put(&call->library->facts, facts, NULL));
@@ -133,74 +120,55 @@ static enum rc take_object(struct call *call, const Qhsm__ObjectReply *reply, si
     struct owned_origin origin = {.session = call->session->handle,
                                   .slot = call->session->slot->id,
                                   .is_private = facts->is_private};
-    return owned_put(&call->library->owned, facts->handle, &origin, sealed);
+    return owned_put(&call->library->owned, facts->handle, &origin, sealed, node);
 }
 
-enum rc remote_objects(struct call *call, const Qhsm__ObjectReply *reply, size_t count,
+enum rc remote_objects(struct call *call, const struct remote_reply *answer, size_t count,
                        CK_OBJECT_HANDLE *out)
 {
+    const Qhsm__ObjectReply *reply = answer->reply.msg->object;
     if (reply->n_objects != count)
         return rc_fail(RC_PROTOCOL, "the HSM answered with %zu objects instead of %zu",
                        reply->n_objects, count);
     for (size_t i = 0; i < count; i++) {
-        TRY(take_object(call, reply, i));
+        TRY(take_object(call, reply, i, answer->node));
         out[i] = reply->objects[i]->handle;
     }
     return RC_OK;
 }
 
-/* Asks for one of our session objects: when it is there, all are. */
-static bool session_objects_there(struct call *call, CK_OBJECT_HANDLE one)
+static enum rc fetch_tokens(struct call *call, enum rpc_repeat repeat, struct token_list **out)
 {
-    Qhsm__FactsRequest body = QHSM__FACTS_REQUEST__INIT;
-    body.handle = one;
-    Qhsm__Request request = QHSM__REQUEST__INIT;
-    request.body_case = QHSM__REQUEST__BODY_FACTS;
-    request.facts = &body;
-    AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    return remote_call(call, &request, NULL, QHSM__RESPONSE__BODY_FACTS, &reply) !=
-           RC_SESSION_OBJECT_LOST;
-}
-
-static enum rc restore_listed(struct call *call, const CK_OBJECT_HANDLE *handles, size_t count)
-{
-    if (count == 0 || session_objects_there(call, handles[count - 1]))
-        return RC_OK;
-    struct ticket *login = slot_ticket(call->session->slot);
-    enum rc rc = RC_OK;
-    for (size_t i = 0; i < count && rc == RC_OK; i++)
-        rc = restore(call, login, handles[i]);
-    ticket_unref(login);
-    return rc;
-}
-
-enum rc remote_restore_all(struct call *call)
-{
-    size_t room = owned_count(&call->library->owned);
-    if (room == 0)
-        return RC_OK;
-    CK_OBJECT_HANDLE *handles = calloc(room, sizeof *handles);
-    if (handles == NULL)
-        return RC_NO_MEMORY;
-    const struct owned_wanted wanted = {.all = true};
-    size_t count = owned_list(&call->library->owned, &wanted, handles, room);
-    enum rc rc = restore_listed(call, handles, count);
-    free(handles);
-    return rc;
-}
-
-enum rc remote_tokens(struct call *call, int64_t max_age_ms, struct token_list **out)
-{
-    *out = max_age_ms == 0 ? NULL : token_cache_get(&call->library->tokens, max_age_ms);
-    if (*out != NULL)
-        return RC_OK;
     Qhsm__Empty body = QHSM__EMPTY__INIT;
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_SLOTS;
     request.slots = &body;
     AUTO_REPLY reply = REMOTE_REPLY_INIT;
-    TRY(remote_call(call, &request, NULL, QHSM__RESPONSE__BODY_SLOTS, &reply));
+    const struct remote_how how = {.repeat = repeat};
+    TRY(remote_call(call, &request, &how, QHSM__RESPONSE__BODY_SLOTS, &reply));
     return token_cache_put(&call->library->tokens, reply.reply.msg->slots, out);
+}
+
+enum rc remote_tokens(struct call *call, int64_t max_age_ms, struct token_list **out)
+{
+    *out = max_age_ms == 0 ? NULL : token_cache_get(&call->library->tokens, max_age_ms);
+    return *out != NULL ? RC_OK : fetch_tokens(call, RPC_REPEAT_SAFE, out);
+}
+
+enum rc remote_tokens_known(struct call *call, struct token_list **out)
+{
+    *out = token_cache_get(&call->library->tokens, REMOTE_TOKENS_AGE_MS);
+    if (*out != NULL)
+        return RC_OK;
+    struct token_list *last = token_cache_get(&call->library->tokens, -1);
+    enum rc rc = fetch_tokens(call, last == NULL ? RPC_REPEAT_SAFE : RPC_REPEAT_FAREWELL, out);
+    if (rc == RC_OK || last == NULL || !remote_is_trouble(rc)) {
+        token_list_unref(last);
+        return rc;
+    }
+    rc_detail_clear();
+    *out = last;
+    return RC_OK;
 }
 
 static bool is_disabled(const struct token_list *tokens, CK_SLOT_ID slot, CK_MECHANISM_TYPE type)

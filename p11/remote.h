@@ -12,6 +12,7 @@
 struct remote_reply {
     struct rpc_client *client;
     struct rpc_reply reply;
+    uint64_t node; /* the HSM that answered */
 };
 void remote_reply_clear(struct remote_reply *reply);
 #define AUTO_REPLY __attribute__((cleanup(remote_reply_clear))) struct remote_reply
@@ -35,7 +36,8 @@ struct remote_how {
     enum rpc_repeat repeat;
     uint64_t *pin;      /* of a multi-part operation; NULL: any daemon */
     bool without_login; /* no ticket */
-    /* objects that the request names, so that lost session objects can be restored */
+    bool at_home;       /* makes or finds session objects: where the others are */
+    /* objects that the request names: session objects among them are used at their home */
     CK_OBJECT_HANDLE handles[REMOTE_HANDLES_MAX];
     size_t handle_count;
 };
@@ -54,14 +56,19 @@ enum rc remote_facts(struct call *call, CK_OBJECT_HANDLE handle, struct facts **
 
 /* Takes in new objects of an answer: facts, and session objects as this session's. `out` has
  * `count` handles. RC_PROTOCOL when the answer has another number of objects. */
-enum rc remote_objects(struct call *call, const Qhsm__ObjectReply *reply, size_t count,
+enum rc remote_objects(struct call *call, const struct remote_reply *answer, size_t count,
                        CK_OBJECT_HANDLE *out);
+/* No HSM, or not the one asked, can do it at the moment; another might. */
+bool remote_is_trouble(enum rc rc);
 
-/* Before a search: a restarted daemon may have lost our session objects; gives them back. */
-enum rc remote_restore_all(struct call *call);
+/* Sends once, without looking after session objects. */
+enum rc remote_send(struct call *call, Qhsm__Request *request, const struct remote_how *how,
+                    struct remote_reply *out);
 
 /* Tokens, at most max_age_ms old (0: fetched now). */
 enum rc remote_tokens(struct call *call, int64_t max_age_ms, struct token_list **out);
+/* The same, but when no HSM can be asked what was known last: slots never change. */
+enum rc remote_tokens_known(struct call *call, struct token_list **out);
 
 /* RC_MECHANISM when the token's policy has disabled it, as far as is known here. */
 enum rc remote_check_mechanism(struct call *call, const struct mechanism *mech);

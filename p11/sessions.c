@@ -10,7 +10,7 @@ static enum rc check_token(struct call *call, CK_SLOT_ID slot)
 {
     for (int fresh = 0; fresh < 2; fresh++) {
         AUTO_TOKENS tokens = NULL;
-        TRY(remote_tokens(call, fresh ? 0 : REMOTE_TOKENS_AGE_MS, &tokens));
+        TRY(fresh ? remote_tokens(call, 0, &tokens) : remote_tokens_known(call, &tokens));
         const struct token_info *token = token_list_find(tokens, slot);
         if (token != NULL && token->initialized)
             return RC_OK;

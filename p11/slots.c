@@ -41,17 +41,20 @@ CK_RV C_GetSlotList(CK_BBOOL tokenPresent, CK_SLOT_ID_PTR pSlotList, CK_ULONG_PT
     if (rc == RC_OK && pulCount == NULL)
         rc = rc_fail(RC_BAD_ARGUMENT, "NULL count");
     if (rc == RC_OK)
-        rc = remote_tokens(&call, REMOTE_TOKENS_AGE_MS, &tokens);
+        rc = remote_tokens_known(&call, &tokens);
     if (rc == RC_OK)
         rc = slot_list(tokens, pSlotList, pulCount);
     return call_end(&call, rc);
 }
 
-/* The token of a slot; fetched anew before a slot is denied. */
-static enum rc token_of(struct call *call, CK_SLOT_ID slot, struct token_list **tokens,
-                        const struct token_info **out)
+/* The token of a slot; fetched anew before a slot is denied. What never changes may be told of the
+ * list that was fetched `last`, while no HSM can be asked. */
+enum token_age { TOKEN_NOW, TOKEN_LAST };
+static enum rc token_of(struct call *call, CK_SLOT_ID slot, enum token_age age,
+                        struct token_list **tokens, const struct token_info **out)
 {
-    TRY(remote_tokens(call, REMOTE_TOKENS_AGE_MS, tokens));
+    TRY(age == TOKEN_LAST ? remote_tokens_known(call, tokens)
+                          : remote_tokens(call, REMOTE_TOKENS_AGE_MS, tokens));
     *out = token_list_find(*tokens, slot);
     if (*out != NULL)
         return RC_OK;
@@ -82,7 +85,7 @@ CK_RV C_GetSlotInfo(CK_SLOT_ID slotID, CK_SLOT_INFO_PTR pInfo)
     if (rc == RC_OK && pInfo == NULL)
         rc = rc_fail(RC_BAD_ARGUMENT, "NULL info");
     if (rc == RC_OK)
-        rc = token_of(&call, slotID, &tokens, &token);
+        rc = token_of(&call, slotID, TOKEN_LAST, &tokens, &token);
     if (rc == RC_OK)
         fill_slot(token, pInfo);
     return call_end(&call, rc);
@@ -132,7 +135,7 @@ CK_RV C_GetTokenInfo(CK_SLOT_ID slotID, CK_TOKEN_INFO_PTR pInfo)
     if (rc == RC_OK && pInfo == NULL)
         rc = rc_fail(RC_BAD_ARGUMENT, "NULL info");
     if (rc == RC_OK)
-        rc = token_of(&call, slotID, &tokens, &token);
+        rc = token_of(&call, slotID, TOKEN_NOW, &tokens, &token);
     if (rc == RC_OK)
         fill_token(tokens, token, pInfo);
     return call_end(&call, rc);
@@ -166,7 +169,7 @@ CK_RV C_GetMechanismList(CK_SLOT_ID slotID, CK_MECHANISM_TYPE_PTR pMechanismList
     if (rc == RC_OK && pulCount == NULL)
         rc = rc_fail(RC_BAD_ARGUMENT, "NULL count");
     if (rc == RC_OK)
-        rc = token_of(&call, slotID, &tokens, &token);
+        rc = token_of(&call, slotID, TOKEN_LAST, &tokens, &token);
     if (rc == RC_OK)
         rc = mechanism_list(token, pMechanismList, pulCount);
     return call_end(&call, rc);
@@ -195,7 +198,7 @@ CK_RV C_GetMechanismInfo(CK_SLOT_ID slotID, CK_MECHANISM_TYPE type, CK_MECHANISM
     if (rc == RC_OK && pInfo == NULL)
         rc = rc_fail(RC_BAD_ARGUMENT, "NULL info");
     if (rc == RC_OK)
-        rc = token_of(&call, slotID, &tokens, &token);
+        rc = token_of(&call, slotID, TOKEN_LAST, &tokens, &token);
     if (rc == RC_OK)
         rc = mechanism_info(token, type, pInfo);
     return call_end(&call, rc);

@@ -65,6 +65,13 @@ struct token_list *token_cache_get(struct token_cache *cache, int64_t max_age_ms
     return list;
 }
 
+void token_cache_carry(struct token_cache *child, const struct token_cache *parent)
+{
+    child->newest = parent->newest;
+    if (child->newest != NULL)
+        atomic_fetch_add_explicit(&child->newest->references, 1, memory_order_relaxed);
+}
+
 static void copy_text(char *out, size_t room, const char *text)
 {
     size_t len = strnlen(text, room - 1);

@@ -57,6 +57,8 @@ void token_cache_clear(struct token_cache *cache);
 /* New reference to what was fetched last, at most max_age_ms ago (negative: any age); NULL when
  * there is none. */
 struct token_list *token_cache_get(struct token_cache *cache, int64_t max_age_ms);
+/* In a child of fork: what the parent knew. Takes no lock of the parent. */
+void token_cache_carry(struct token_cache *child, const struct token_cache *parent);
 /* *out is a new reference. RC_NO_MEMORY. */
 enum rc token_cache_put(struct token_cache *cache, const Qhsm__SlotsReply *pb,
                         struct token_list **out);
