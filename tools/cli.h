@@ -20,6 +20,7 @@ struct cli {
     const char *pin_file; /* --pin-file; "-" is standard input */
     int pin_fd;           /* --pin-fd; -1: none */
     const char *pin_credential; /* --pin-credential: name under $CREDENTIALS_DIRECTORY */
+    bool linearizable;          /* --linearizable: reads see every change acknowledged anywhere */
     char **arguments;           /* what is left after the options */
     int argument_count;
 };
@@ -29,14 +30,15 @@ enum cli_common {
     CLI_CONNECTS = 1 << 0,
     CLI_TOKEN = 1 << 1,
     CLI_PIN = 1 << 2,
-    CLI_OUTPUT = 1 << 3
+    CLI_OUTPUT = 1 << 3,
+    CLI_READ = 1 << 4
 };
 
 /* One command. `parse` gets the command's own options (keys from CLI_OPTION up); NULL when it has
  * none. */
 struct command {
     const char *noun;
-    const char *verb;      /* "" when the noun stands alone */
+    const char *verb;      /* one word or two; "" when the noun stands alone */
     const char *arguments; /* "NAME", for the usage line; "" for none */
     const char *summary;   /* one line for the list */
     const char *text;      /* more for --help, or NULL */
@@ -50,11 +52,17 @@ struct command {
 #define CLI_OPTION 0x1000 /* first key of a command's own options */
 
 /* Each file of commands exports its rows, ended by a row without a noun. */
+extern const struct command commands_backup[];
 extern const struct command commands_bench[];
+extern const struct command commands_chaos[];
+extern const struct command commands_cluster[];
 extern const struct command commands_dev[];
 extern const struct command commands_doctor[];
 extern const struct command commands_key[];
+extern const struct command commands_kms[];
+extern const struct command commands_keystore[];
 extern const struct command commands_mechanism[];
+extern const struct command commands_member[];
 extern const struct command commands_policy[];
 extern const struct command commands_status[];
 extern const struct command commands_token[];
@@ -63,6 +71,13 @@ extern const struct command commands_user[];
 /* Writes "qhsm: WHAT" / "  why: ..." / "  next: ..." (or JSON) to stderr and returns the exit code
  * of rc.def. */
 int cli_report(const struct cli *cli, enum rc rc);
+
+/* A person's word for what cannot be undone (cli_ask.c): asks on the terminal, unless `yes`.
+ * RC_CANCELLED; RC_USAGE without a terminal. */
+enum rc cli_confirm(bool yes, const char *what);
+/* A whole number in a range, of an option's or argument's text. RC_USAGE names `what`. */
+enum rc cli_number(const char *what, const char *text, uint64_t least, uint64_t most,
+                   uint64_t *out);
 
 /* ---- PINs (cli_pin.c): never from argv
  * ------------------------------------------------------------------------- */

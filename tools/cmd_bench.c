@@ -70,10 +70,9 @@ static void copy_text(struct argp_state *state, char *out, size_t out_len, const
 
 static unsigned parse_number(struct argp_state *state, const char *text, unsigned max)
 {
-    char *end = NULL;
-    unsigned long number = strtoul(text, &end, 10);
-    if (*text == 0 || *end != 0 || number < 1 || number > max)
-        argp_error(state, "%s is no number from 1 to %u", text, max);
+    uint64_t number = 0;
+    if (cli_number("the value", text, 1, max, &number) != RC_OK)
+        argp_error(state, "%s", rc_detail());
     return (unsigned)number;
 }
 

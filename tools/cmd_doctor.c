@@ -11,6 +11,7 @@
 #include "common/cryptoki.h"
 #include "tools/connection.h"
 #include "tools/dev.h"
+#include "tools/members.h"
 
 #define EXPIRES_SOON_S (30 * 24 * 3600)
 #define CLOCK_LIMIT_MS 5000
@@ -21,21 +22,34 @@ struct doctor {
     struct table *table;
     struct client_config *config; /* NULL when it could not be read */
     struct cli *cli;
-    unsigned bad;
+    unsigned warnings, bad;
+    enum rc worst; /* of the first that is BAD: how the command ends */
 };
 
-enum verdict { GOOD, NOTE, BAD };
+/* A warning: applications are served, but what they rely on is not all there. */
+enum verdict { GOOD, NOTE, WARNING, BAD };
 
 static enum rc say(struct doctor *doctor, const char *check, enum verdict verdict,
                    const char *finding, const char *next)
 {
-    static const char *const words[] = {"ok", "note", "BAD"};
-    if (verdict == BAD)
-        doctor->bad++;
+    static const char *const words[] = {"ok", "note", "warn", "BAD"};
+    doctor->warnings += verdict == WARNING ? 1 : 0;
+    doctor->bad += verdict == BAD ? 1 : 0;
+    if (verdict == BAD && doctor->worst == RC_OK)
+        doctor->worst = RC_CONFIG;
     TRY(table_cell(doctor->table, "%s", words[verdict]));
     TRY(table_cell(doctor->table, "%s", check));
     TRY(table_cell(doctor->table, "%s", finding));
     return table_cell(doctor->table, "%s", next);
+}
+
+/* Nothing that a configuration could mend. */
+static enum rc say_failed(struct doctor *doctor, const char *check, enum rc why,
+                          const char *finding, const char *next)
+{
+    if (doctor->worst == RC_OK)
+        doctor->worst = why;
+    return say(doctor, check, BAD, finding, next);
 }
 
 static enum rc check_config(struct doctor *doctor)
@@ -61,41 +75,80 @@ static enum rc check_key_rights(struct doctor *doctor)
                is_open ? "chmod 0600 it" : "");
 }
 
-static enum rc check_certificate(struct doctor *doctor, const char *whose, int64_t expires_s)
+static enum rc say_certificate(struct doctor *doctor, const char *check, const char *whose,
+                               int64_t expires_s, const char *next)
 {
     if (expires_s == 0)
         return RC_OK;
     int64_t left_s = expires_s - (int64_t)time(NULL);
     AUTO_BUF text = BUF_INIT;
-    TRY(buf_printf(&text, "%s expires in %" PRId64 " days", whose, left_s / 86400));
-    enum verdict verdict = left_s < 0 ? BAD : left_s < EXPIRES_SOON_S ? NOTE : GOOD;
-    return say(doctor, "certificate", verdict, buf_str(&text),
-               verdict == GOOD ? "" : "issue a new one and reload (SIGHUP)");
+    TRY(left_s < 0 ? buf_printf(&text, "%s ended %" PRId64 " days ago", whose, -left_s / 86400)
+                   : buf_printf(&text, "%s expires in %" PRId64 " days", whose, left_s / 86400));
+    enum verdict verdict = left_s < 0 ? BAD : left_s < EXPIRES_SOON_S ? WARNING : GOOD;
+    return say(doctor, check, verdict, buf_str(&text), verdict == GOOD ? "" : next);
 }
 
+static enum rc check_own_certificate(struct doctor *doctor)
+{
+    static const char next[] =
+        "have an administrator make a new one: qhsm cluster certificate create";
+    if (doctor->config == NULL || doctor->config->cert == NULL)
+        return RC_OK;
+    int64_t expires_s = 0;
+    if (rpc_own_certificate(doctor->config, &expires_s) != RC_OK)
+        return say(doctor, "client certificate", BAD, rc_detail(), next);
+    return say_certificate(doctor, "client certificate", doctor->config->cert, expires_s, next);
+}
+
+static bool is_down(const struct rpc_probe *probe)
+{
+    return rc_info(probe->rc)->exit_code == rc_info(RC_UNAVAILABLE)->exit_code;
+}
+
+static enum rc say_endpoint(struct doctor *doctor, const char *endpoint,
+                            const struct rpc_probe *probe, bool is_served)
+{
+    AUTO_BUF text = BUF_INIT;
+    if (probe->rc != RC_OK) {
+        TRY(buf_printf(&text, "%s: %s: %s", endpoint, rc_info(probe->rc)->text, probe->detail));
+        if (!is_down(probe))
+            return say(doctor, "endpoint", BAD, buf_str(&text), rc_info(probe->rc)->next);
+        const char *next = probe->rc == RC_UNAVAILABLE
+                               ? "start its daemon, or correct `endpoint` in client.conf"
+                               : rc_info(probe->rc)->next;
+        return is_served ? say(doctor, "endpoint", WARNING, buf_str(&text), next)
+                         : say_failed(doctor, "endpoint", probe->rc, buf_str(&text), next);
+    }
+    TRY(buf_printf(
+        &text, "%s: HSM %" PRIu64 ", release %s, connect %" PRIu64 " us, round trip %" PRIu64 " us",
+        endpoint, probe->node, probe->release, probe->connect_us, probe->round_trip_us));
+    bool is_same = strcmp(probe->release, QHSM_VERSION) == 0;
+    TRY(say(doctor, "endpoint", is_same ? GOOD : NOTE, buf_str(&text),
+            is_same ? "" : "this command is of release " QHSM_VERSION ": upgrade the older side"));
+    return say_certificate(doctor, "certificate", endpoint, probe->certificate_expires_s,
+                           "issue a new one and reload (SIGHUP)");
+}
+
+/* One that does not answer is bad only when none does. */
 static enum rc check_endpoints(struct doctor *doctor)
 {
-    for (size_t i = 0; doctor->config != NULL && i < doctor->config->endpoints.count; i++) {
-        struct rpc_probe probe = {0};
-        const char *endpoint = doctor->config->endpoints.items[i];
-        rpc_probe(doctor->config, endpoint, &probe);
-        AUTO_BUF text = BUF_INIT;
-        if (probe.rc != RC_OK) {
-            TRY(buf_printf(&text, "%s: %s %s", endpoint, rc_info(probe.rc)->text, probe.detail));
-            TRY(say(doctor, "endpoint", BAD, buf_str(&text), rc_info(probe.rc)->next));
-            continue;
-        }
-        TRY(buf_printf(&text,
-                       "%s: HSM %" PRIu64 ", release %s, connect %" PRIu64
-                       " us, round trip %" PRIu64 " us",
-                       endpoint, probe.node, probe.release, probe.connect_us, probe.round_trip_us));
-        bool is_same = strcmp(probe.release, QHSM_VERSION) == 0;
-        TRY(say(doctor, "endpoint", is_same ? GOOD : NOTE, buf_str(&text),
-                is_same ? ""
-                        : "this command is of release " QHSM_VERSION ": upgrade the older side"));
-        TRY(check_certificate(doctor, endpoint, probe.certificate_expires_s));
+    if (doctor->config == NULL)
+        return RC_OK;
+    size_t count = doctor->config->endpoints.count;
+    const char *const *endpoints = (const char *const *)doctor->config->endpoints.items;
+    struct rpc_probe *probes = calloc(count + 1, sizeof *probes);
+    if (probes == NULL)
+        return RC_NO_MEMORY;
+    bool is_served = false;
+    for (size_t i = 0; i < count; i++) {
+        rpc_probe(doctor->config, endpoints[i], &probes[i]);
+        is_served = is_served || probes[i].rc == RC_OK;
     }
-    return RC_OK;
+    enum rc rc = RC_OK;
+    for (size_t i = 0; rc == RC_OK && i < count; i++)
+        rc = say_endpoint(doctor, endpoints[i], &probes[i], is_served);
+    free(probes);
+    return rc;
 }
 
 static enum rc check_clock(struct doctor *doctor, const Qhsm__StatusReply *status)
@@ -118,9 +171,9 @@ static enum rc check_status(struct doctor *doctor)
     AUTO_CONNECTION connection = {0};
     TRY(connection_open(doctor->cli, &connection));
     Qhsm__Request request = QHSM__REQUEST__INIT;
-    Qhsm__Empty empty = QHSM__EMPTY__INIT;
+    Qhsm__StatusRequest body = QHSM__STATUS_REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_STATUS;
-    request.status = &empty;
+    request.status = &body;
     struct rpc_reply reply = {0};
     enum rc rc = connection_call(&connection, &request, false, &reply);
     if (rc == RC_OK && reply.msg->body_case == QHSM__RESPONSE__BODY_STATUS) {
@@ -135,8 +188,50 @@ static enum rc check_status(struct doctor *doctor)
         for (size_t i = 0; rc == RC_OK && i < status->n_warnings; i++)
             rc = say(doctor, "warning of the HSM", NOTE, status->warnings[i], "");
     } else {
-        rc = say(doctor, "status", BAD, rc_info(rc)->text, rc_info(rc)->next);
+        rc = say_failed(doctor, "status", rc, rc_info(rc)->text, rc_info(rc)->next);
     }
+    rpc_reply_clear(connection.client, &reply);
+    return rc;
+}
+
+static enum rc say_member(struct doctor *doctor, const Qhsm__NodeView *view)
+{
+    const char *health = members_health(view);
+    bool is_good = strcmp(health, "ok") == 0;
+    bool is_passing = strcmp(health, "joining") == 0 || strcmp(health, "pending") == 0 ||
+                      strcmp(health, "draining") == 0;
+    AUTO_BUF text = BUF_INIT;
+    TRY(buf_printf(&text, "HSM %" PRIu64 " of zone %s: %s%s%s", view->node->id, view->node->zone,
+                   health, view->trouble[0] == 0 ? "" : ", ", view->trouble));
+    return say(doctor, "member",
+               is_good      ? GOOD
+               : is_passing ? NOTE
+                            : WARNING,
+               buf_str(&text), is_good ? "" : "qhsm cluster status, and the log of that HSM");
+}
+
+static enum rc say_members(struct doctor *doctor, const Qhsm__ClusterStatusReply *status)
+{
+    if (!status->has_quorum)
+        TRY(say_failed(
+            doctor, "cluster", RC_NO_QUORUM, "no majority of its HSMs: nothing can be changed",
+            "start those that are down; qhsm cluster recover when they are lost for good"));
+    for (size_t i = 0; i < status->n_nodes; i++)
+        if (status->nodes[i]->node->status != NODE_REMOVED)
+            TRY(say_member(doctor, status->nodes[i]));
+    return RC_OK;
+}
+
+static enum rc check_members(struct doctor *doctor)
+{
+    if (doctor->config == NULL)
+        return RC_OK;
+    AUTO_CONNECTION connection = {0};
+    TRY(connection_open(doctor->cli, &connection));
+    struct rpc_reply reply = {0};
+    enum rc rc = members_status(&connection, &reply);
+    rc = rc == RC_OK ? say_members(doctor, reply.msg->cluster_status)
+                     : say_failed(doctor, "cluster", rc, rc_info(rc)->text, rc_info(rc)->next);
     rpc_reply_clear(connection.client, &reply);
     return rc;
 }
@@ -223,8 +318,8 @@ static const struct column columns[] = {{"", "verdict", CELL_TEXT},
 static enum rc doctor(struct cli *cli)
 {
     static enum rc (*const checks[])(struct doctor *) = {
-        check_config, check_key_rights, check_endpoints, check_status,
-        check_limits, check_module,     check_p11_kit,   check_openssl};
+        check_config,  check_key_rights, check_own_certificate, check_endpoints, check_status,
+        check_members, check_limits,     check_module,          check_p11_kit,   check_openssl};
     AUTO_TABLE *table = NULL;
     TRY(table_new(columns, sizeof columns / sizeof columns[0], &table));
     struct doctor doctor = {.table = table, .cli = cli};
@@ -236,7 +331,10 @@ static enum rc doctor(struct cli *cli)
     client_config_free(doctor.config);
     TRY(rc);
     TRY(table_print(table, cli->json));
-    return doctor.bad == 0 ? RC_OK : rc_fail(RC_CONFIG, "%u checks are BAD", doctor.bad);
+    if (doctor.bad > 0)
+        return rc_fail(doctor.worst, "%u of the checks are BAD", doctor.bad);
+    return doctor.warnings == 0 ? RC_OK
+                                : rc_fail(RC_DEGRADED, "%u of the checks warn", doctor.warnings);
 }
 
 const struct command commands_doctor[] = {
@@ -244,9 +342,12 @@ const struct command commands_doctor[] = {
      .verb = "",
      .arguments = "",
      .summary = "Look for what commonly is wrong on this machine",
-     .text = "Checks configuration, rights, endpoints, certificates, clock, limits, memory "
-             "locking, the module, p11-kit and "
-             "OpenSSL's configuration, and says what to do.",
+     .text =
+         "Checks configuration, rights, endpoints, certificates, clock, members, limits, memory "
+         "locking, the module, p11-kit and "
+         "OpenSSL's configuration, and says what to do.\n\nExit codes: 0 nothing is wrong, 9 "
+         "usable but with warnings (a zone is down, a certificate ends soon), 6 no HSM answers or "
+         "the cluster has no majority, 2 something is set up wrong.",
      .common = CLI_CONNECTS | CLI_OUTPUT,
      .run = doctor},
     {0}};

@@ -207,11 +207,8 @@ static enum rc key_list(struct cli *cli)
 
 static enum rc parse_handle(const char *text, uint64_t *out)
 {
-    char *end = NULL;
-    unsigned long long handle = strtoull(text, &end, 10);
-    if (*text == 0 || *end != 0 || handle == 0)
+    if (cli_number("a handle", text, 1, UINT64_MAX, out) != RC_OK)
         return rc_fail(RC_BAD_ARGUMENT, "%s is no handle: qhsm key list shows them", text);
-    *out = handle;
     return RC_OK;
 }
 
@@ -388,7 +385,7 @@ const struct command commands_key[] = {
      .verb = "list",
      .arguments = "",
      .summary = "List the keys, certificates and data that the user sees",
-     .common = KEY_COMMON | CLI_OUTPUT,
+     .common = KEY_COMMON | CLI_OUTPUT | CLI_READ,
      .options = select_argp,
      .parse = parse,
      .run = key_list},
@@ -396,7 +393,7 @@ const struct command commands_key[] = {
      .verb = "show",
      .arguments = "HANDLE",
      .summary = "Show an object's attributes that may be read",
-     .common = KEY_COMMON | CLI_OUTPUT,
+     .common = KEY_COMMON | CLI_OUTPUT | CLI_READ,
      .arguments_min = 1,
      .arguments_max = 1,
      .run = key_show},
@@ -405,7 +402,8 @@ const struct command commands_key[] = {
      .arguments = "KIND",
      .summary = "Generate a key or a key pair",
      .text = "KIND is rsa:BITS, ec:CURVE (P-224, P-256, P-384, P-521, secp256k1), ed25519, ed448, "
-             "x25519, x448, aes:BITS or "
+             "x25519, x448, ml-dsa:44, ml-dsa:65, ml-dsa:87 (where the HSM's libcrypto has it), "
+             "aes:BITS or "
              "generic:BYTES.",
      .common = KEY_COMMON,
      .arguments_min = 1,

@@ -72,8 +72,10 @@ const struct command commands_mechanism[] = {
      .verb = "list",
      .arguments = "[PART]",
      .summary = "List the mechanisms, or those whose name has PART in it",
-     .text = "Sizes are in bits for RSA and elliptic curves and in bytes for the others, as "
-             "C_GetMechanismInfo gives them.",
+     .text =
+         "Sizes are in bits for RSA and elliptic curves and in bytes for the others, as "
+         "C_GetMechanismInfo gives them (ML-DSA: of the public key). ML-DSA is offered where the "
+         "HSM's libcrypto has it: see C_GetMechanismList.",
      .common = CLI_OUTPUT,
      .arguments_max = 1,
      .run = mechanism_list},

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* qhsm policy show | set */
-#include <stdlib.h>
-
 #include "common/mechanism.h"
 #include "common/policy_settings.h"
-#include "tools/connection.h"
+#include "tools/policy_ask.h"
 
 #define CHANGES_MAX 64U
 
@@ -99,26 +97,6 @@ static enum rc print_policy(const struct cli *cli, const struct connection *conn
     return table_print_object(table, cli->json);
 }
 
-/* Clear the reply with rpc_reply_clear(), whatever comes back. */
-static enum rc policy_call(struct connection *connection, Qhsm__Request *request, bool mutates,
-                           struct rpc_reply *out)
-{
-    TRY(connection_call(connection, request, mutates, out));
-    return out->msg->body_case == QHSM__RESPONSE__BODY_POLICY
-               ? RC_OK
-               : rc_fail(RC_PROTOCOL, "no policy in the answer");
-}
-
-static enum rc get(struct connection *connection, struct rpc_reply *out)
-{
-    Qhsm__Request request = QHSM__REQUEST__INIT;
-    Qhsm__PolicyGetRequest body = QHSM__POLICY_GET_REQUEST__INIT;
-    body.slot = connection->slot;
-    request.body_case = QHSM__REQUEST__BODY_POLICY_GET;
-    request.policy_get = &body;
-    return policy_call(connection, &request, false, out);
-}
-
 static enum rc policy_show(struct cli *cli)
 {
     AUTO_CONNECTION connection = {0};
@@ -127,7 +105,7 @@ static enum rc policy_show(struct cli *cli)
         cli->token = cli->arguments[0];
     TRY(connection_token(cli, &connection));
     struct rpc_reply reply = {0};
-    enum rc rc = get(&connection, &reply);
+    enum rc rc = policy_ask(&connection, &reply);
     if (rc == RC_OK)
         rc = print_policy(cli, &connection, reply.msg->policy);
     rpc_reply_clear(connection.client, &reply);
@@ -176,13 +154,7 @@ static enum rc parse_value(const struct policy_setting_info *info, const char *t
             return rc_fail(RC_USAGE, "%s is yes or no, not %s", info->name, text);
         return RC_OK;
     }
-    char *end = NULL;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end != 0 || value < info->min || value > info->max)
-        return rc_fail(RC_USAGE, "%s is a number from %llu to %llu, not %s", info->name,
-                       (unsigned long long)info->min, (unsigned long long)info->max, text);
-    *out = value;
-    return RC_OK;
+    return cli_number(info->name, text, info->min, info->max, out);
 }
 
 static enum rc known_names(struct buf *out)
@@ -256,15 +228,10 @@ static enum rc gather(const struct cli *cli, struct changes *out)
 /* The epoch that the change is made from. */
 static enum rc expected_epoch(struct connection *connection, uint64_t *out)
 {
-    if (options.epoch != NULL) {
-        char *end = NULL;
-        *out = strtoull(options.epoch, &end, 10);
-        return *options.epoch != 0 && *end == 0
-                   ? RC_OK
-                   : rc_fail(RC_USAGE, "--epoch wants a number, not %s", options.epoch);
-    }
+    if (options.epoch != NULL)
+        return cli_number("--epoch", options.epoch, 0, UINT64_MAX, out);
     struct rpc_reply reply = {0};
-    enum rc rc = get(connection, &reply);
+    enum rc rc = policy_ask(connection, &reply);
     if (rc == RC_OK)
         *out = reply.msg->policy->epoch;
     rpc_reply_clear(connection->client, &reply);
@@ -278,7 +245,6 @@ static enum rc policy_set(struct cli *cli)
     TRY(gather(cli, &changes));
     TRY(connection_open(cli, &connection));
     TRY(connection_login(cli, &connection, CKU_SO));
-    Qhsm__Request request = QHSM__REQUEST__INIT;
     Qhsm__PolicySetRequest body = QHSM__POLICY_SET_REQUEST__INIT;
     TRY(expected_epoch(&connection, &body.epoch));
     body.changes = changes.list;
@@ -287,10 +253,8 @@ static enum rc policy_set(struct cli *cli)
     body.n_disable = changes.disable_count;
     body.enable = changes.enable;
     body.n_enable = changes.enable_count;
-    request.body_case = QHSM__REQUEST__BODY_POLICY_SET;
-    request.policy_set = &body;
     struct rpc_reply reply = {0};
-    enum rc rc = policy_call(&connection, &request, true, &reply);
+    enum rc rc = policy_change(&connection, &body, &reply);
     if (rc == RC_OK)
         rc = print_policy(cli, &connection, reply.msg->policy);
     rpc_reply_clear(connection.client, &reply);
@@ -302,7 +266,7 @@ const struct command commands_policy[] = {
      .verb = "show",
      .arguments = "[LABEL]",
      .summary = "Show a token's policy: limits, switches, disabled mechanisms",
-     .common = CLI_CONNECTS | CLI_TOKEN | CLI_OUTPUT,
+     .common = CLI_CONNECTS | CLI_TOKEN | CLI_OUTPUT | CLI_READ,
      .arguments_max = 1,
      .run = policy_show},
     {.noun = "policy",
@@ -310,7 +274,8 @@ const struct command commands_policy[] = {
      .arguments = "NAME=VALUE...",
      .summary = "Change settings of a token's policy, as security officer",
      .text = "What is not named stays. NAME is pin_len_min, pin_len_max, pin_tries_max, "
-             "ticket_life_s, objects_max, users_max (numbers), strict, approved_only (yes or no), "
+             "ticket_life_s, objects_max, users_max, serve_without_leader_s (numbers), strict, "
+             "approved_only (yes or no), "
              "or disable and enable with a mechanism, as often as needed. Every login to the token "
              "ends with the change.",
      .common = CLI_CONNECTS | CLI_TOKEN | CLI_PIN | CLI_OUTPUT,

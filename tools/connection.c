@@ -6,7 +6,7 @@
 
 enum rc connection_open(const struct cli *cli, struct connection *out)
 {
-    *out = (struct connection){.ticket = BUF_INIT};
+    *out = (struct connection){.ticket = BUF_INIT, .linearizable = cli->linearizable};
     TRY(client_config_load(cli->config, &out->config));
     uint8_t application[16];
     if (getrandom(application, sizeof application, 0) != (ssize_t)sizeof application)
@@ -24,12 +24,31 @@ void connection_close(struct connection *connection)
     connection->config = NULL;
 }
 
+/* What client.conf asks of reads; not of what is said of HSMs, which is asked when there is
+ * trouble.
+ */
+static bool reads_state(const Qhsm__Request *request)
+{
+    static const Qhsm__Request__BodyCase bodies[] = {
+        QHSM__REQUEST__BODY_SLOTS,          QHSM__REQUEST__BODY_FIND,
+        QHSM__REQUEST__BODY_GET_ATTRIBUTES, QHSM__REQUEST__BODY_FACTS,
+        QHSM__REQUEST__BODY_USER_LIST,      QHSM__REQUEST__BODY_POLICY_GET};
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++)
+        if (bodies[i] == request->body_case)
+            return true;
+    return false;
+}
+
 enum rc connection_call(struct connection *connection, Qhsm__Request *request, bool mutates,
                         struct rpc_reply *out)
 {
     request->ticket = pb_bytes(buf_bytes(&connection->ticket));
     if (mutates)
         request->sequence = rpc_sequence(connection->client);
+    else
+        request->linearizable =
+            connection->linearizable ||
+            (connection->config->read == CLIENT_READ_LINEARIZABLE && reads_state(request));
     return rpc_call(connection->client, request, RPC_REPEAT_SAFE, out);
 }
 

@@ -13,6 +13,7 @@ struct connection {
     uint64_t slot; /* 0 until connection_token() */
     char label[33];
     struct buf ticket; /* empty until a login */
+    bool linearizable; /* reads */
 };
 
 enum rc connection_open(const struct cli *cli, struct connection *out);

@@ -2,6 +2,7 @@
 /* Files of a development cluster. */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,6 +76,21 @@ enum rc dev_file_read(const char *path, struct buf *out)
     secret_wipe(chunk, sizeof chunk);
     (void)close(fd);
     return rc;
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+enum rc dev_remove(const char *path)
+{
+    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
+        return rc_fail(RC_IO, "%s: %s", path, strerror(errno));
+    return RC_OK;
 }
 
 /* In the build tree the parts lie beside tools/; installed, where CMake put them. */

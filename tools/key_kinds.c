@@ -25,14 +25,20 @@ static const struct {
     {"x25519", "EC_MONTGOMERY_KEY_PAIR_GEN", OID(0x06, 0x03, 0x2b, 0x65, 0x6e)},
     {"x448", "EC_MONTGOMERY_KEY_PAIR_GEN", OID(0x06, 0x03, 0x2b, 0x65, 0x6f)},
 };
+static const struct {
+    const char *name;
+    CK_ULONG set;
+} ml_dsa[] = {
+    {"ml-dsa:44", CKP_ML_DSA_44}, {"ml-dsa:65", CKP_ML_DSA_65}, {"ml-dsa:87", CKP_ML_DSA_87}};
 /* NAME:SIZE; the size is divided to give the attribute's unit. */
 static const struct {
     const char *prefix;
     const char *mechanism;
     unsigned divisor;
-} sized[] = {{"rsa:", "RSA_PKCS_KEY_PAIR_GEN", 1},
-             {"aes:", "AES_KEY_GEN", 8},
-             {"generic:", "GENERIC_SECRET_KEY_GEN", 1}};
+    CK_ATTRIBUTE_TYPE type;
+} sized[] = {{"rsa:", "RSA_PKCS_KEY_PAIR_GEN", 1, CKA_MODULUS_BITS},
+             {"aes:", "AES_KEY_GEN", 8, CKA_VALUE_LEN},
+             {"generic:", "GENERIC_SECRET_KEY_GEN", 1, CKA_VALUE_LEN}};
 
 static enum rc set_mechanism(const char *name, struct key_kind *out)
 {
@@ -51,6 +57,12 @@ enum rc key_kind_parse(const char *text, struct key_kind *out)
             out->params = curves[i].params;
             return set_mechanism(curves[i].mechanism, out);
         }
+    for (size_t i = 0; i < sizeof ml_dsa / sizeof ml_dsa[0]; i++)
+        if (strcasecmp(text, ml_dsa[i].name) == 0) {
+            out->size_type = CKA_PARAMETER_SET;
+            (void)attr_ulong(out->size, ml_dsa[i].set);
+            return set_mechanism("ML_DSA_KEY_PAIR_GEN", out);
+        }
     for (size_t i = 0; i < sizeof sized / sizeof sized[0]; i++) {
         size_t len = strlen(sized[i].prefix);
         if (strncasecmp(text, sized[i].prefix, len) != 0)
@@ -59,20 +71,22 @@ enum rc key_kind_parse(const char *text, struct key_kind *out)
         unsigned long size = strtoul(text + len, &end, 10);
         if (text[len] == 0 || *end != 0 || size == 0 || size % sized[i].divisor != 0)
             return rc_fail(RC_BAD_ARGUMENT, "%s: the size is not a number that fits", text);
+        out->size_type = sized[i].type;
         (void)attr_ulong(out->size, size / sized[i].divisor);
         return set_mechanism(sized[i].mechanism, out);
     }
     return rc_fail(
         RC_BAD_ARGUMENT,
-        "%s: known are rsa:BITS ec:CURVE ed25519 ed448 x25519 x448 aes:BITS generic:BYTES", text);
+        "%s: known are rsa:BITS ec:CURVE ed25519 ed448 x25519 x448 ml-dsa:44|65|87 aes:BITS "
+        "generic:BYTES",
+        text);
 }
 
 enum rc key_kind_attributes(const struct key_kind *kind, struct attr_list *list)
 {
     if (kind->params.len > 0)
         return attr_list_add(list, CKA_EC_PARAMS, kind->params);
-    return attr_list_add(list, kind->is_pair ? CKA_MODULUS_BITS : CKA_VALUE_LEN,
-                         bytes_of(kind->size, sizeof kind->size));
+    return attr_list_add(list, kind->size_type, bytes_of(kind->size, sizeof kind->size));
 }
 
 const char *key_class_name(CK_OBJECT_CLASS object_class)
@@ -110,6 +124,8 @@ const char *key_type_name(CK_OBJECT_CLASS object_class, CK_KEY_TYPE type)
         return "edwards";
     case CKK_EC_MONTGOMERY:
         return "montgomery";
+    case CKK_ML_DSA:
+        return "ml-dsa";
     case CKK_AES:
         return "aes";
     case CKK_GENERIC_SECRET:

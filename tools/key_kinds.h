@@ -10,8 +10,9 @@
 struct key_kind {
     const struct mechanism *mechanism; /* that generates it */
     bool is_pair;
-    uint8_t size[8];     /* canonical CK_ULONG: CKA_MODULUS_BITS or CKA_VALUE_LEN */
-    struct bytes params; /* CKA_EC_PARAMS, DER; static */
+    struct bytes params;         /* CKA_EC_PARAMS, DER; static; empty: */
+    CK_ATTRIBUTE_TYPE size_type; /* CKA_MODULUS_BITS, CKA_VALUE_LEN or CKA_PARAMETER_SET */
+    uint8_t size[8];             /* its canonical CK_ULONG */
 };
 
 /* "rsa:3072", "ec:P-256", "ed25519", "aes:256" ... RC_BAD_ARGUMENT names what is known. */

@@ -4,17 +4,26 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/report.h"
 #include "rpc/tls.h"
 #include "tools/cli.h"
 
 static const struct command *const groups[] = {
-    commands_token,  commands_user,   commands_key, commands_mechanism, commands_policy,
-    commands_status, commands_doctor, commands_dev, commands_bench,
+    commands_token,  commands_user,   commands_key,     commands_mechanism, commands_policy,
+    commands_status, commands_doctor, commands_cluster, commands_member,    commands_backup,
+    commands_dev,    commands_chaos,  commands_bench,   commands_kms,       commands_keystore,
 };
 #define GROUP_COUNT (sizeof groups / sizeof groups[0])
 
-enum common_key { KEY_TOKEN = 0x100, KEY_USER, KEY_PIN_FILE, KEY_PIN_FD, KEY_PIN_CREDENTIAL };
+enum common_key {
+    KEY_TOKEN = 0x100,
+    KEY_PIN_FILE,
+    KEY_PIN_FD,
+    KEY_PIN_CREDENTIAL,
+    KEY_LINEARIZABLE
+};
 
 static const struct argp_option options_connects[] = {
     {"config", 'c', "FILE", 0, "client.conf to use instead of QHSM_CONF, ~/.config/qhsm, /etc/qhsm",
@@ -33,6 +42,11 @@ static const struct argp_option options_pin[] = {
     {0}};
 static const struct argp_option options_output[] = {
     {"output", 'o', "FORMAT", 0, "table (default) or json", 92}, {0}};
+
+static const struct argp_option options_read[] = {
+    {"linearizable", KEY_LINEARIZABLE, NULL, 0,
+     "See every change that any HSM has acknowledged (asks the leader)", 92},
+    {0}};
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
 {
@@ -61,6 +75,9 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
     case KEY_PIN_CREDENTIAL:
         cli->pin_credential = arg;
         return 0;
+    case KEY_LINEARIZABLE:
+        cli->linearizable = true;
+        return 0;
     case 'o':
         if (strcmp(arg, "json") != 0 && strcmp(arg, "table") != 0)
             argp_error(state, "--output wants table or json, not %s", arg);
@@ -75,6 +92,8 @@ static const struct argp argp_connects = {.options = options_connects, .parser =
 static const struct argp argp_token = {.options = options_token, .parser = parse_common};
 static const struct argp argp_pin = {.options = options_pin, .parser = parse_common};
 static const struct argp argp_output = {.options = options_output, .parser = parse_common};
+static const struct argp argp_read = {.options = options_read, .parser = parse_common};
+#define COMMON_COUNT 5U /* groups of enum cli_common */
 
 /* What parse_command() needs: the row and what it fills. */
 struct parsing {
@@ -111,16 +130,14 @@ static error_t parse_command(int key, char *arg, struct argp_state *state)
 static int run_command(const struct command *command, int argc, char **argv)
 {
     struct cli cli = {.pin_fd = -1};
-    struct argp_child children[5] = {0};
+    /* In the order of enum cli_common. */
+    static const struct argp *const common[COMMON_COUNT] = {&argp_connects, &argp_token, &argp_pin,
+                                                            &argp_output, &argp_read};
+    struct argp_child children[COMMON_COUNT + 1] = {0};
     size_t count = 0;
-    if ((command->common & CLI_CONNECTS) != 0)
-        children[count++] = (struct argp_child){.argp = &argp_connects};
-    if ((command->common & CLI_TOKEN) != 0)
-        children[count++] = (struct argp_child){.argp = &argp_token};
-    if ((command->common & CLI_PIN) != 0)
-        children[count++] = (struct argp_child){.argp = &argp_pin};
-    if ((command->common & CLI_OUTPUT) != 0)
-        children[count++] = (struct argp_child){.argp = &argp_output};
+    for (size_t i = 0; i < COMMON_COUNT; i++)
+        if ((command->common & (1U << i)) != 0)
+            children[count++] = (struct argp_child){.argp = common[i]};
     AUTO_BUF name = BUF_INIT;
     AUTO_BUF text = BUF_INIT;
     bool is_alone = command->verb[0] == 0;
@@ -162,12 +179,7 @@ int cli_report(const struct cli *cli, enum rc rc)
         json_decref(error);
         return info->exit_code;
     }
-    (void)fprintf(stderr, "qhsm: %s (%s)\n", info->text, info->name);
-    if (rc_detail()[0] != 0)
-        (void)fprintf(stderr, "  why:  %s\n", rc_detail());
-    if (info->next[0] != 0)
-        (void)fprintf(stderr, "  next: %s\n", info->next);
-    return info->exit_code;
+    return report_error(stderr, "qhsm", rc);
 }
 
 static void print_list(FILE *out, const char *noun)
@@ -189,23 +201,24 @@ static void print_help(FILE *out)
                   "The command line of QuorumHSM, a PKCS#11 HSM emulator with cluster sync.\n\n");
     print_list(out, NULL);
     (void)fprintf(
-        out,
-        "\n  qhsm NOUN VERB --help tells more. Exit codes: 0 done, 1 internal, 2 usage, 3 not "
-        "found,\n"
-        "  4 refused, 5 credentials, 6 unavailable, 7 conflict, 8 bad input. Manual: man qhsm\n");
+        out, "\n  qhsm NOUN VERB --help tells more. Exit codes: 0 done, 1 internal, 2 usage, 3 not "
+             "found,\n"
+             "  4 refused, 5 credentials, 6 unavailable, 7 conflict, 8 bad input, 9 usable with "
+             "warnings.\n"
+             "  Manual: man qhsm\n");
 }
 
 /* For the shell's completion: every command a line, "noun verb --option --option ...". */
 static int print_words(void)
 {
-    static const struct argp_option *const common[] = {options_connects, options_token, options_pin,
-                                                       options_output};
+    static const struct argp_option *const common[COMMON_COUNT] = {
+        options_connects, options_token, options_pin, options_output, options_read};
     for (size_t g = 0; g < GROUP_COUNT; g++)
         for (const struct command *c = groups[g]; c->noun != NULL; c++) {
             printf("%s %s", c->noun, c->verb[0] == 0 ? "-" : c->verb);
             for (const struct argp_option *o = c->options; o != NULL && o->name != NULL; o++)
                 printf(" --%s", o->name);
-            for (size_t i = 0; i < 4; i++)
+            for (size_t i = 0; i < COMMON_COUNT; i++)
                 for (const struct argp_option *o = common[i];
                      (c->common & (1U << i)) != 0 && o->name != NULL; o++)
                     printf(" --%s", o->name);
@@ -214,13 +227,30 @@ static int print_words(void)
     return 0;
 }
 
-static const struct command *find_command(const char *noun, const char *verb)
+/* How many words after the program's name are the command's own; 0: it is another command. */
+static int match(const struct command *command, int argc, char **argv)
+{
+    if (strcmp(command->noun, argv[1]) != 0)
+        return 0;
+    int used = 1;
+    for (const char *verb = command->verb; *verb != 0; used++) {
+        size_t len = strcspn(verb, " ");
+        const char *word = used + 1 < argc ? argv[used + 1] : "";
+        if (strlen(word) != len || strncmp(word, verb, len) != 0)
+            return 0;
+        verb += len + (verb[len] == ' ' ? 1 : 0);
+    }
+    return used;
+}
+
+static const struct command *find_command(int argc, char **argv, int *out_used)
 {
     for (size_t g = 0; g < GROUP_COUNT; g++)
-        for (const struct command *c = groups[g]; c->noun != NULL; c++)
-            if (strcmp(c->noun, noun) == 0 &&
-                (c->verb[0] == 0 || (verb != NULL && strcmp(c->verb, verb) == 0)))
+        for (const struct command *c = groups[g]; c->noun != NULL; c++) {
+            *out_used = match(c, argc, argv);
+            if (*out_used > 0)
                 return c;
+        }
     return NULL;
 }
 
@@ -265,16 +295,16 @@ static int run(int argc, char **argv)
     }
     if (strcmp(argv[1], "--completion-words") == 0)
         return print_words();
-    const struct command *command = find_command(argv[1], argc > 2 ? argv[2] : NULL);
-    if (command != NULL) {
-        int skip = command->verb[0] == 0 ? 1 : 2;
-        return run_command(command, argc - skip, argv + skip);
-    }
+    int used = 0;
+    const struct command *command = find_command(argc, argv, &used);
+    if (command != NULL)
+        return run_command(command, argc - used, argv + used);
     if (!is_noun(argv[1])) {
         (void)fprintf(stderr, "qhsm: no such command: %s\n  next: qhsm --help\n", argv[1]);
         return usage;
     }
-    bool wants_help = argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0);
+    const char *last = argc > 2 ? argv[argc - 1] : "";
+    bool wants_help = strcmp(last, "--help") == 0 || strcmp(last, "-h") == 0;
     if (argc > 2 && !wants_help)
         (void)fprintf(stderr, "qhsm: %s has no verb %s\n", argv[1], argv[2]);
     (void)fprintf(wants_help ? stdout : stderr, "Usage: qhsm %s VERB [OPTION...]\n", argv[1]);
@@ -284,5 +314,9 @@ static int run(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    /* One write for what fits: `| grep -q` may have gone by the second. */
+    static char buffer[65536];
+    if (isatty(STDOUT_FILENO) == 0)
+        (void)setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     return flushed(run(argc, argv));
 }
