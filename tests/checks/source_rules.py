@@ -31,6 +31,9 @@ LIBRARIES = {
     r"openssl/.*": {"rpc", "token", "cluster", "p11", "tools", "kms"},
     r"protobuf-c.*": {"rpc"},
     r"ini\.h": {"common"},
+    r"microhttpd\.h": {"kms"},
+    r"gnutls/.*": {"kms"},
+    r"curl/.*": {"kms"},
     r"jansson\.h": {"tools", "kms", "cluster"},
 }
 LENGTH_FILE, LENGTH_FUNCTION = 800, 60

@@ -48,12 +48,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (object_from_record(1, input, &object) == RC_OK)
         must(bytes_equal(object->record, input));
     restore(input);
-    if (size < SNAPSHOT_HEAD_LEN + SNAPSHOT_TRAILER_LEN)
+    struct snapshot_head head;
+    if (snapshot_head_decode(input, &head) != RC_OK ||
+        size < snapshot_head_len(&head) + SNAPSHOT_TRAILER_LEN)
         return 0;
     must(buf_append(&copy, input) == RC_OK);
     uint8_t *hash = copy.ptr + size - SNAPSHOT_TRAILER_LEN;
-    must(snapshot_mac(state()->keys, bytes_slice(input, 0, SNAPSHOT_HEAD_LEN), hash, hash + 32) ==
-         RC_OK);
+    must(snapshot_mac(state()->keys, bytes_slice(input, 0, snapshot_head_len(&head)), hash,
+                      hash + 32) == RC_OK);
     restore(buf_bytes(&copy));
     return 0;
 }

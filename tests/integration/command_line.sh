@@ -3,7 +3,6 @@
 # The command line as a person meets it: help, tokens, users, keys, errors with exit codes, several clusters side by side.
 . "$(dirname "$0")/lib.sh"
 need python3 openssl
-json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
 code() { # expected exit code, pattern in stderr, command...
     local expected=$1 pattern=$2 got=0
     shift 2
@@ -184,6 +183,21 @@ rm "$odd/cluster"
 mkdir "$odd"
 code 3 'NOT_FOUND' "$QHSM" dev down --dir "$odd" --purge
 rmdir "$odd"
+
+step "a patient cluster, for a machine that stalls: remembered, and what joins has it too"
+code 2 '1 to 60' "$QHSM" dev up --dir "$odd" --patience 61
+code 2 '1 to 60' env QHSM_DEV_PATIENCE=0 "$QHSM" dev up --dir "$odd"
+QHSM_DEV_PATIENCE=2 "$QHSM" dev up --dir "$odd" --patience 3 >/dev/null
+grep -qx 'election_ms = 1500' "$odd/zone-a/qhsmd.conf"
+grep -qx 'call_timeout_ms = 30000' "$odd/client.conf"
+[ "$(. "$odd/env"; "$QHSM" policy show -o json | json 'd["serve_without_leader_s"]')" = 30 ]
+"$QHSM" dev join b --dir "$odd"
+grep -qx 'election_ms = 1500' "$odd/zone-b/qhsmd.conf"
+grep -qx 'attempt_timeout_ms = 3000' "$odd/zone-b/client.conf"
+"$QHSM" dev down --dir "$odd" --purge
+QHSM_DEV_PATIENCE=2 "$QHSM" dev up --dir "$odd" >/dev/null
+grep -qx 'election_ms = 1000' "$odd/zone-a/qhsmd.conf"
+"$QHSM" dev down --dir "$odd" --purge
 
 step "two at once in one directory"
 "$QHSM" dev up --dir "$odd" >/dev/null &

@@ -3,6 +3,7 @@
 # kill -9 at any moment loses nothing that was acknowledged; handles and serial stay.
 . "$(dirname "$0")/lib.sh"
 need pkcs11-tool
+export QHSM_DEV_PATIENCE=1 # the writer's client waits for the killed daemon, once a round
 start_cluster
 rounds=${QHSM_TEST_ROUNDS:-8}
 pin=$work/pin

@@ -3,8 +3,10 @@
 # Sourced by every integration test: a cluster of its own in a directory of its own, and the words of a test.
 #   QHSM_BUILD    the build directory (set by ctest)
 #   QHSM_PRELOAD  the sanitizer's runtime of that build, or empty (set by ctest)
+#   QHSM_DEV_PATIENCE  how many times as long as usual elections, clients and wait_for wait (set by ctest, for sanitizers)
 # A test is a script of steps; the first that fails ends it, prints the daemon's log and fails the test.
 set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin # nginx, apache2, ip are there, which an ordinary user's PATH lacks
 
 : "${QHSM_BUILD:?the build directory}"
 QHSM=$QHSM_BUILD/tools/qhsm
@@ -18,18 +20,35 @@ unset OPENSSL_CONF PKCS11_MODULE_PATH QHSM_CONF QHSM_TRACE
 step_name=start
 pids=()
 
+# A daemon that was told to end ends; what else a test left in the background is not waited for.
+ends() { # pid
+    local tries=200
+    while [ "$(cat "/proc/$1/comm" 2>/dev/null)" = qhsmd ] && ! grep -qs '^State:.*Z' "/proc/$1/status"; do
+        tries=$((tries - 1))
+        if [ "$tries" -eq 0 ]; then kill -KILL "$1"; return 1; fi
+        sleep 0.1
+    done
+}
+
 cleanup() {
     local code=$?
     trap - EXIT
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    [ ! -f "$cluster/cluster" ] || "$QHSM" dev down --dir "$cluster" >/dev/null 2>&1 || true
-    if [ "$code" -eq 0 ] && grep -qs 'Sanitizer' "$work"/*/zone-*/qhsmd.log; then
+    for pid in "${pids[@]}"; do
+        ends "$pid" && continue
+        [ "$code" -ne 0 ] || step_name="a daemon that does not end when it is told to"
+        [ "$code" -ne 0 ] || code=1
+    done
+    for file in "$work"/*/cluster; do
+        [ ! -f "$file" ] || "$QHSM" dev down --dir "${file%/cluster}" >/dev/null 2>&1 || true
+    done
+    if [ "$code" -eq 0 ] && grep -qs 'Sanitizer' "$work"/*/zone-*/qhsmd.log "$work"/*/kms/*.log; then
         step_name="what the daemon's sanitizer says"
         code=1
     fi
     if [ "$code" -ne 0 ] && [ "$code" -ne 77 ]; then
         printf 'FAILED in step: %s (exit %d)\n' "$step_name" "$code"
-        for log in "$cluster"/zone-*/qhsmd.log "$work"/*.log; do
+        for log in "$cluster"/zone-*/qhsmd.log "$cluster"/kms/*.log "$work"/*.log; do
             [ -s "$log" ] || continue
             printf -- '--- %s\n' "${log##*/}"
             tail -n 30 "$log"
@@ -42,7 +61,7 @@ trap cleanup EXIT
 trap 'exit 1' INT TERM
 
 step() { step_name=$*; printf 'step: %s\n' "$*"; }
-fail() { printf 'fail: %s\n' "$*"; exit 1; }
+fail() { printf 'fail: %s\n' "$*" >&2; exit 1; }
 skip() { printf 'skipped: %s\n' "$*"; exit 77; }
 need() { for program in "$@"; do command -v "$program" >/dev/null || skip "$program is not installed"; done; }
 
@@ -54,15 +73,35 @@ must_fail() { # pattern, command...
     grep -qE -- "$pattern" <<<"$output" || { printf '%s\n' "$output"; fail "no '$pattern' in the error of: $*"; }
 }
 
-# Waits until a command works, at most about the given seconds.
+# Waits until a command works: the given seconds on a machine that has the time, three times as long on one that has not.
+patience=${QHSM_DEV_PATIENCE:-1}
 wait_for() { # seconds, command...
-    local tries=$(($1 * 20))
+    local end=$((SECONDS + 3 * $1 * patience))
     shift
     while ! "$@" >/dev/null 2>&1; do
-        tries=$((tries - 1))
-        [ "$tries" -gt 0 ] || fail "still not after waiting: $*"
+        [ "$SECONDS" -lt "$end" ] || fail "still not after waiting: $*"
         sleep 0.05
     done
+}
+
+now_ms() { date +%s%3N; }
+# What a Python expression makes of the JSON document on standard input, which it calls d.
+json() { python3 -c "import json,sys; d=json.load(sys.stdin); print($1)"; }
+# The zone whose HSM leads, as soon as one does.
+leading_zone() {
+    local zone=
+    has_leader() { zone=$("$QHSM" cluster status -o json | json '[h["zone"] for h in d if h["leader"]][0]'); }
+    wait_for 10 has_leader
+    printf '%s\n' "$zone"
+}
+# With the client configuration of that zone's HSM alone.
+in_zone() { # zone, command...
+    (
+        # shellcheck disable=SC1090
+        . "$cluster/env.$1"
+        shift
+        "$@"
+    )
 }
 
 start_cluster() {
@@ -71,6 +110,80 @@ start_cluster() {
     # shellcheck disable=SC1091
     . "$cluster/env"
 }
+
+# An HSM beside development clusters, in a directory of its own: unlock key, qhsmd.conf, and client.conf of its administrator.
+make_hsm() { # directory, zone, cluster's UUID, further lines of qhsmd.conf...
+    local dir=$1
+    mkdir -m 0711 "$dir"
+    (umask 077 && head -c 32 /dev/urandom >"$dir/unlock.key")
+    cat >"$dir/qhsmd.conf" <<CONF
+zone = $2
+cluster = $3
+state_dir = state
+unlock_key = unlock.key
+listen_unix = qhsmd.sock
+listen_tcp = 127.0.0.1:$(free_port)
+listen_peer = 127.0.0.1:$(free_port)
+ca = ca.pem
+cert = node.pem
+key = node.key
+heartbeat_ms = 100
+election_ms = $((500 * patience))
+CONF
+    shift 3
+    [ "$#" -eq 0 ] || printf '%s\n' "$@" >>"$dir/qhsmd.conf"
+    printf 'endpoint = unix:%s/qhsmd.sock\ncall_timeout_ms = %d\n' "$dir" $((10000 * patience)) >"$dir/client.conf"
+}
+# Its daemon, as $hsm_pid.
+run_hsm() { # directory
+    "$QHSM_BUILD/cluster/qhsmd" --config "$1/qhsmd.conf" >>"$work/${1##*/}.log" 2>&1 &
+    hsm_pid=$!
+    pids+=("$hsm_pid")
+}
+# One that is a new cluster, formed: its CA is in the directory, the shares of its backup key are in $work/NAME.shares.
+form_hsm() { # directory
+    make_hsm "$1" new "$(new_uuid)" 'node = 1' 'bootstrap = yes'
+    "$QHSM" cluster init --daemon-config "$1/qhsmd.conf" >/dev/null
+    run_hsm "$1"
+    wait_for 20 "$QHSM" status --config "$1/client.conf"
+    QHSM_CONF=$1/client.conf "$QHSM" cluster init --daemon-config "$1/qhsmd.conf" --out "$work/${1##*/}.shares" >/dev/null
+}
+new_uuid() { python3 -c 'import uuid; print(uuid.uuid4())'; }
+
+# A KMS front end beside it. Debian's programs of AWS, whatever else is on the machine; what they have of their own is not read.
+start_kms() { # options of kms up...
+    step "start the KMS front end"
+    "$QHSM" kms up --dir "$cluster" --fast-time "$@"
+    # shellcheck disable=SC1091
+    . "$cluster/env"
+    export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true AWS_PAGER=
+}
+aws() {
+    if [ -S "$work/aws.socket" ]; then "$QHSM_BUILD/tests/integration/aws_client" "$work/aws.socket" "$@"; else /usr/bin/aws "$@"; fi
+}
+kms_output=json
+kms() { aws --endpoint-url "$QHSM_KMS_ENDPOINT" --output "$kms_output" kms "$@"; }
+# For tests with many calls: the same, started once (aws_server.py). Where that does not work each call starts it.
+start_aws() {
+    /usr/bin/python3 "$here/aws_server.py" "$work/aws.socket" >"$work/aws.log" 2>&1 &
+    pids+=($!)
+    while [ ! -S "$work/aws.socket" ] && kill -0 $! 2>/dev/null; do sleep 0.05; done
+}
+restart_kms() {
+    "$QHSM" kms down --dir "$cluster"
+    "$QHSM" kms up --dir "$cluster" >/dev/null
+}
+# Another front end of the cluster; its endpoint is $second.
+start_second_kms() {
+    "$QHSM" kms up --dir "$cluster" --name second >"$work/second"
+    second=$(sed -n 's/.*--endpoint-url \([^ ]*\) .*/\1/p' "$work/second")
+}
+# The lines of a client.conf that say who the client is.
+by_certificate() { # directory of the cluster's ca.pem, path of the certificate without .pem
+    printf 'ca = %s/ca.pem\ncert = %s.pem\nkey = %s.key\n' "$1" "$2" "$2"
+}
+# With Debian's boto3.
+boto() { /usr/bin/python3 "$@"; }
 
 # A program that has not the sanitizer of this build takes its runtime along; what it leaves at its end is its own.
 foreign() { LD_PRELOAD=${QHSM_PRELOAD:-} ASAN_OPTIONS=detect_leaks=0 "$@"; }
@@ -128,6 +241,32 @@ distinguished_name = dn
 EOF
 }
 
+# A certificate of a CA (STEM.pem and STEM.key) with what the request asks for, also one that has ended: openssl x509
+# refuses that since 3.4.
+certify() { # CA, request, certificate, from, to (YYYYMMDDhhmmssZ)
+    local dir=$work/certify
+    mkdir -p "$dir"
+    : >"$dir/index"
+    cat >"$dir/conf" <<EOF
+[ca]
+default_ca = default
+[default]
+database = $dir/index
+new_certs_dir = $dir
+default_md = sha256
+rand_serial = yes
+copy_extensions = copyall
+preserve = yes
+policy = any
+[any]
+commonName = supplied
+organizationName = optional
+EOF
+    openssl ca -config "$dir/conf" -batch -notext -cert "$1.pem" -keyfile "$1.key" -in "$2" -out "$3" \
+        -startdate "$4" -enddate "$5" 2>"$dir/log" || { cat "$dir/log" >&2; return 1; }
+}
+days_from_now() { date -u -d "$1 days" +%Y%m%d%H%M%SZ; }
+
 # A PEM file that names a key in the HSM, which programs over pkcs11-provider read like any key (its own format):
 # SEQUENCE { VisibleString "PKCS#11 Provider URI v1.0", UTF8String uri }.
 uri_pem() { # URI
@@ -146,4 +285,18 @@ print("-----END PKCS#11 PROVIDER URI-----")
 PY
 }
 
-free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
+# Below the range of connections that go out, which could take the port of a daemon that is down.
+free_port() {
+    python3 - <<'PY'
+import random, socket
+while True:
+    port = random.randrange(15000, 31000)
+    try:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+        break
+    except OSError:
+        pass
+print(port)
+PY
+}

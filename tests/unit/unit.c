@@ -3,6 +3,7 @@
 
 #include <CUnit/Basic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void unit_rc(int rc, int expected, const char *text, const char *file, unsigned line)
@@ -16,6 +17,16 @@ void unit_rc(int rc, int expected, const char *text, const char *file, unsigned 
 void unit_ok(int rc, const char *text, const char *file, unsigned line)
 {
     unit_rc(rc, 0, text, file, line);
+}
+
+void unit_directory(char *out, size_t size)
+{
+    const char *parent = getenv("TMPDIR");
+    int len = snprintf(out, size, "%s/qhsm-unit-XXXXXX", parent != NULL ? parent : "/tmp");
+    if (len < 0 || (size_t)len >= size || mkdtemp(out) == NULL) {
+        perror(out);
+        abort();
+    }
 }
 
 /* With an argument runs only the cases whose name contains it. */

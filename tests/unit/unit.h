@@ -31,4 +31,7 @@ extern const unsigned unit_case_count;
 void unit_ok(int rc, const char *text, const char *file, unsigned line);
 void unit_rc(int rc, int expected, const char *text, const char *file, unsigned line);
 
+/* A new directory under TMPDIR, which the lanes of the sanitizers have in memory. Aborts. */
+void unit_directory(char *out, size_t size);
+
 #endif

@@ -10,10 +10,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cluster/log_mark.h"
 #include "common/log.h"
 #include "tests/unit/token/state_fixture.h"
 #include "tests/unit/unit.h"
@@ -25,18 +27,12 @@ const char *__tsan_default_options(void)
     return "die_after_fork=0";
 }
 
-/* libuv's threads close descriptors behind the sanitizer's back; their numbers come again. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void)
-{
-    return "race:closedir\n";
-}
-
 struct rig {
     char root[64];
     char dir[80];
     unsigned threshold;
-    uint8_t seed; /* of the keys */
+    uint8_t seed;    /* of the keys */
+    uint8_t cluster; /* first byte of its name */
     struct seal_keys *keys;
     struct state *state;
     struct consensus *consensus;
@@ -46,11 +42,11 @@ struct rig {
 static void rig_init(struct rig *rig)
 {
     memset(rig, 0, sizeof *rig);
-    (void)snprintf(rig->root, sizeof rig->root, "/tmp/qhsm-unit-XXXXXX");
-    CU_ASSERT_FATAL(mkdtemp(rig->root) != NULL);
+    unit_directory(rig->root, sizeof rig->root);
     (void)snprintf(rig->dir, sizeof rig->dir, "%s/raft", rig->root);
     rig->threshold = 1024;
     rig->seed = 1;
+    rig->cluster = 1;
     log_open("/dev/null", LOG_LEVEL_ERROR);
 }
 
@@ -58,12 +54,13 @@ static enum rc rig_try_open(struct rig *rig)
 {
     struct consensus_config config = {.dir = rig->dir,
                                       .node = 1,
-                                      .cluster = {1, 2, 3},
+                                      .cluster = {rig->cluster, 2, 3},
                                       .bootstrap = true,
                                       .heartbeat_ms = 50,
                                       .election_ms = 200,
                                       .snapshot_threshold = rig->threshold,
-                                      .snapshot_trailing = rig->threshold};
+                                      /* as by default: a snapshot may come a little late */
+                                      .snapshot_trailing = 2 * rig->threshold};
     rig->keys = fixture_keys(rig->seed);
     UNIT_OK(state_new(rig->keys, &rig->state));
     return consensus_start(&config, rig->keys, rig->state, &rig->consensus);
@@ -248,18 +245,23 @@ static void proposals_that_wait_share_an_entry(void)
     rig_open(&rig);
     make_tokens(&rig, 1, 1);
     tally_init(&tally);
+    tally.hold = true; /* the first is answered when all the others wait */
     for (unsigned i = 0; i < 1000; i++) {
         struct buf effect = BUF_INIT;
         policy_effect(&rig, 3 + i % 7, &effect);
         UNIT_OK(consensus_propose(rig.consensus, &effect, tally_done, &tally));
     }
+    tally_release(&tally);
     tally_wait(&tally, 1000);
     CU_ASSERT_EQUAL(tally.good, 1000);
     CU_ASSERT_EQUAL(tally.highest, 1001);
     CU_ASSERT_EQUAL(state_applied(rig.state), 1001);
-    (void)usleep(20000);
     consensus_status(rig.consensus, &status);
-    CU_ASSERT(status.applied < 900);
+    while (status.applied < status.last || status.applied < 3) { /* it follows by a tick */
+        (void)usleep(1000);
+        consensus_status(rig.consensus, &status);
+    }
+    CU_ASSERT(status.applied < 100);
     CU_ASSERT_STRING_EQUAL(status.role, "leader");
     CU_ASSERT_EQUAL(status.leader, 1);
     rig_close(&rig);
@@ -330,7 +332,7 @@ static unsigned newest_snapshot(const struct rig *rig, char *out, size_t len)
 static void wait_for_snapshots(const struct rig *rig, unsigned wanted)
 {
     char path[256];
-    for (unsigned i = 0; i < 100 && newest_snapshot(rig, path, sizeof path) < wanted; i++)
+    for (unsigned i = 0; i < 3000 && newest_snapshot(rig, path, sizeof path) < wanted; i++)
         (void)usleep(20000);
     CU_ASSERT(newest_snapshot(rig, path, sizeof path) >= wanted);
 }
@@ -407,6 +409,17 @@ static int open_in_child(struct rig *rig)
     return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
 }
 
+/* It lags behind what is applied. */
+static void wait_for_mark(const struct rig *rig, uint64_t wanted)
+{
+    struct log_mark mark = {.fd = -1};
+    while (mark.index < wanted) {
+        (void)usleep(1000);
+        UNIT_OK(log_mark_open(rig->dir, &mark));
+        log_mark_close(&mark);
+    }
+}
+
 static void make_tokens_and_die(struct rig *rig)
 {
     (void)fflush(NULL);
@@ -414,7 +427,7 @@ static void make_tokens_and_die(struct rig *rig)
     if (child == 0) {
         rig_open(rig);
         make_tokens(rig, 1, 20);
-        (void)usleep(100000); /* longer than the mark lags behind */
+        wait_for_mark(rig, 21); /* the first entry names the members */
         (void)raise(SIGKILL);
     }
     (void)waitpid(child, NULL, 0);
@@ -454,6 +467,75 @@ static void a_damaged_closed_segment_is_refused(void)
     rig_clear(&rig);
 }
 
+static void make_segment(const struct rig *rig, const char *name, bool wanted)
+{
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", rig->dir, name);
+    if (!wanted)
+        CU_ASSERT_EQUAL(unlink(path), 0);
+    FILE *file = wanted ? fopen(path, "we") : NULL;
+    CU_ASSERT_EQUAL(file != NULL, wanted);
+    if (file != NULL)
+        (void)fclose(file);
+}
+
+/* At `at`, and once more before that was done. */
+static void note_cuts(const struct rig *rig, uint64_t at)
+{
+    struct log_mark mark;
+    UNIT_OK(log_mark_open(rig->dir, &mark));
+    UNIT_OK(log_mark_cut(&mark, at));
+    UNIT_OK(log_mark_cut(&mark, at + 2));
+    log_mark_close(&mark);
+}
+
+static const char whole[] = "0000000000000003-0000000000000005";
+static const char after[] = "0000000000000006-0000000000000008";
+
+/* What the engine leaves when it dies while it cuts entries 4 to 8 off: what stays of their first
+ * segment (3-3), with the segment itself or without, and those after it. */
+static void a_cut_that_was_not_finished_is(void)
+{
+    for (unsigned is_gone = 0; is_gone < 2; is_gone++) {
+        struct rig rig;
+        rig_init(&rig);
+        for (unsigned i = 1; i <= 2; i++) { /* a segment each */
+            rig_open(&rig);
+            make_tokens(&rig, i, i);
+            rig_close(&rig);
+        }
+        if (is_gone == 0)
+            make_segment(&rig, whole, true);
+        make_segment(&rig, after, true);
+        UNIT_RC(rig_try_open(&rig), RC_TAMPERED);
+        rig_close(&rig);
+        note_cuts(&rig, 4);
+        rig_open(&rig);
+        make_tokens(&rig, 3, 4);
+        CU_ASSERT_EQUAL(state_tokens(rig.state, NULL, 0), 4);
+        rig_close(&rig);
+        rig_open(&rig); /* and what came since is no rest of it */
+        CU_ASSERT_EQUAL(state_tokens(rig.state, NULL, 0), 4);
+        rig_clear(&rig);
+    }
+}
+
+/* The entries from the cut on are there again, then a later segment is lost. */
+static void a_lost_segment_is_no_cut_that_was_not_finished(void)
+{
+    struct rig rig;
+    rig_init(&rig);
+    for (unsigned i = 1; i <= 4; i++) {
+        rig_open(&rig);
+        make_tokens(&rig, i, i);
+        rig_close(&rig);
+    }
+    note_cuts(&rig, 2);
+    make_segment(&rig, "0000000000000003-0000000000000003", false);
+    UNIT_RC(rig_try_open(&rig), RC_TAMPERED);
+    rig_clear(&rig);
+}
+
 static void a_damaged_mark_is_refused(void)
 {
     struct rig rig;
@@ -464,6 +546,26 @@ static void a_damaged_mark_is_refused(void)
     (void)snprintf(path, sizeof path, "%s.mark", rig.dir);
     flip_byte(path, 20);
     UNIT_RC(rig_try_open(&rig), RC_TAMPERED);
+    rig_clear(&rig);
+}
+
+/* Before it answers anyone: to a leader its log may seem to agree. */
+static void a_log_of_another_cluster_is_refused_at_the_start(void)
+{
+    struct rig rig;
+    char marker[128];
+    rig_init(&rig);
+    rig_open(&rig);
+    make_tokens(&rig, 1, 3);
+    rig_close(&rig);
+    rig.cluster = 9;
+    UNIT_RC(rig_try_open(&rig), RC_FOREIGN);
+    rig_close(&rig);
+    (void)snprintf(marker, sizeof marker, "%s.quarantined", rig.dir);
+    CU_ASSERT(access(marker, F_OK) != 0);
+    rig.cluster = 1;
+    rig_open(&rig);
+    CU_ASSERT_EQUAL(state_applied(rig.state), 3);
     rig_clear(&rig);
 }
 
@@ -488,12 +590,79 @@ static void a_log_of_other_keys_is_quarantined(void)
     rig_clear(&rig);
 }
 
+/* The engine itself would try again in a while, with a timer that points to something else. */
+static void a_write_of_the_log_that_fails_ends_the_process_and_loses_nothing(void)
+{
+    struct rig rig;
+    int status = 0;
+    rig_init(&rig);
+    (void)fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        const struct rlimit nothing = {.rlim_cur = 0, .rlim_max = 0};
+        struct tally tally;
+        struct buf effect = BUF_INIT;
+        rig_open(&rig);
+        make_tokens(&rig, 1, 5);
+        (void)signal(SIGXFSZ, SIG_IGN);
+        (void)setrlimit(RLIMIT_FSIZE, &nothing);
+        tally_init(&tally);
+        token_effect(&rig, 6, &effect);
+        (void)consensus_propose(rig.consensus, &effect, tally_done, &tally);
+        (void)sleep(60); /* it ends before */
+        _exit(0);
+    }
+    (void)waitpid(child, &status, 0);
+    CU_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    rig_open(&rig);
+    CU_ASSERT_EQUAL(state_applied(rig.state), 5);
+    make_tokens(&rig, 6, 7);
+    rig_clear(&rig);
+}
+
 static void a_directory_that_cannot_be_made_is_an_error(void)
 {
     struct rig rig;
     rig_init(&rig);
     (void)snprintf(rig.dir, sizeof rig.dir, "/proc/nowhere/raft");
     UNIT_RC(rig_try_open(&rig), RC_DISK);
+    rig_clear(&rig);
+}
+
+static void never_read(void *context, enum rc rc, uint64_t applied)
+{
+    (void)rc;
+    (void)applied;
+    *(bool *)context = true;
+}
+
+/* Requests that are still under way at the end of the daemon. */
+static void ended_engine_tells_those_who_ask_that_it_stops(void)
+{
+    struct rig rig;
+    struct buf effect = BUF_INIT;
+    struct consensus_status status;
+    struct consensus_member member;
+    struct state_snapshot *snapshot = NULL;
+    bool was_read = false;
+    rig_init(&rig);
+    rig_open(&rig);
+    make_tokens(&rig, 1, 3);
+    uint64_t applied = state_applied(rig.state);
+    consensus_end(rig.consensus);
+    consensus_end(rig.consensus);
+    UNIT_OK(buf_append(&effect, bytes_of_str("effect")));
+    UNIT_RC(consensus_propose(rig.consensus, &effect, NULL, NULL), RC_UNAVAILABLE);
+    UNIT_RC(consensus_barrier(rig.consensus, never_read, &was_read), RC_UNAVAILABLE);
+    UNIT_RC(consensus_when_applied(rig.consensus, applied + 1, UINT64_MAX, never_read, &was_read),
+            RC_UNAVAILABLE);
+    UNIT_RC(consensus_snapshot(rig.consensus, &snapshot), RC_UNAVAILABLE);
+    UNIT_RC(consensus_audit_now(rig.consensus), RC_UNAVAILABLE);
+    CU_ASSERT_FALSE(was_read);
+    CU_ASSERT_EQUAL(consensus_members(rig.consensus, &member, 1), 1);
+    consensus_status(rig.consensus, &status);
+    CU_ASSERT(consensus_leader_silence_ms(rig.consensus) < 60000);
+    buf_clear(&effect);
     rig_clear(&rig);
 }
 
@@ -504,6 +673,12 @@ UNIT_SUITE("consensus", UNIT_CASE(what_is_applied_is_there_after_a_restart),
            UNIT_CASE(what_fits_no_entry_is_refused), UNIT_CASE(a_snapshot_gives_the_same_state),
            UNIT_CASE(a_damaged_snapshot_is_set_aside_for_the_one_before),
            UNIT_CASE(a_log_that_lost_acknowledged_changes_is_refused),
-           UNIT_CASE(a_damaged_closed_segment_is_refused), UNIT_CASE(a_damaged_mark_is_refused),
+           UNIT_CASE(a_damaged_closed_segment_is_refused),
+           UNIT_CASE(a_cut_that_was_not_finished_is),
+           UNIT_CASE(a_lost_segment_is_no_cut_that_was_not_finished),
+           UNIT_CASE(a_damaged_mark_is_refused),
+           UNIT_CASE(a_log_of_another_cluster_is_refused_at_the_start),
            UNIT_CASE(a_log_of_other_keys_is_quarantined),
-           UNIT_CASE(a_directory_that_cannot_be_made_is_an_error));
+           UNIT_CASE(a_write_of_the_log_that_fails_ends_the_process_and_loses_nothing),
+           UNIT_CASE(a_directory_that_cannot_be_made_is_an_error),
+           UNIT_CASE(ended_engine_tells_those_who_ask_that_it_stops));

@@ -44,7 +44,7 @@ static void acknowledged_objects_survive_kill(void)
     srandom(7);
     harness_init(&harness);
     harness.config.snapshot_threshold = 32;
-    harness.config.snapshot_trailing = 32;
+    harness.config.snapshot_trailing = 64;
     harness_fork(&harness);
     client_ready(&client, &harness);
     for (unsigned round = 0; round < ROUNDS; round++) {

@@ -7,11 +7,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cluster/join.h"
 #include "common/log.h"
+#include "tests/unit/unit.h"
+#include "token/crypto_lib.h"
 
 /* Daemons of the tests run in forked children, with threads of their own. */
 const char *__tsan_default_options(void);
@@ -45,9 +49,7 @@ static void write_key(const char *path)
 void harness_init(struct harness *harness)
 {
     memset(harness, 0, sizeof *harness);
-    (void)snprintf(harness->dir, sizeof harness->dir, "/tmp/qhsm-unit-XXXXXX");
-    if (mkdtemp(harness->dir) == NULL)
-        abort();
+    unit_directory(harness->dir, sizeof harness->dir);
     struct server_config *config = &harness->config;
     if (config_defaults(server_config_keys, server_config_key_count, config) != RC_OK)
         abort();
@@ -85,8 +87,20 @@ void harness_clear(struct harness *harness)
     (void)nftw(harness->dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* As main() does. */
+static enum rc join(struct server_config *config)
+{
+    static const volatile bool stop = false;
+    if (!join_is_wanted(config))
+        return join_number(config);
+    TRY(crypto_lib_init());
+    TRY(join_cluster(config, &stop));
+    return join_number(config);
+}
+
 enum rc harness_start(struct harness *harness)
 {
+    TRY(join(&harness->config));
     return server_start(&harness->config, false, &harness->server);
 }
 
@@ -100,15 +114,23 @@ void harness_stop(struct harness *harness)
 
 /* ---- in another process: forked before this one has any thread of a daemon */
 
-static _Noreturn void child_run(const struct harness *harness, int ready)
+/* It does not outlive a test that is killed; SIGTERM ends it as main() does. */
+static _Noreturn void child_run(struct harness *harness, int ready)
 {
-    struct server *server = NULL;
-    enum rc rc = server_start(&harness->config, false, &server);
+    sigset_t ends;
+    int number = 0;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    (void)sigemptyset(&ends);
+    (void)sigaddset(&ends, SIGTERM);
+    (void)sigprocmask(SIG_BLOCK, &ends, NULL);
+    enum rc rc = harness_start(harness);
     char byte = (char)rc;
     if (write(ready, &byte, 1) != 1 || rc != RC_OK)
         _exit(rc_info(rc)->exit_code);
-    for (;;)
-        (void)pause();
+    while (sigwait(&ends, &number) != 0)
+        continue;
+    server_stop(harness->server);
+    exit(0);
 }
 
 void harness_fork(struct harness *harness)
@@ -132,6 +154,15 @@ void harness_kill(struct harness *harness)
     (void)kill(harness->child, SIGKILL);
     (void)waitpid(harness->child, NULL, 0);
     harness->child = 0;
+}
+
+int harness_end(struct harness *harness)
+{
+    int status = 0;
+    (void)kill(harness->child, SIGTERM);
+    (void)waitpid(harness->child, &status, 0);
+    harness->child = 0;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 int harness_run_to_end(struct harness *harness)

@@ -20,6 +20,7 @@ struct harness {
     struct server_config config;
     struct server *server; /* in this process */
     pid_t child;           /* or in this one */
+    bool has_peers;        /* its clients ask again what it refuses for want of a leader */
 };
 
 /* Makes directory, unlock key and configuration; nothing runs yet. */
@@ -28,12 +29,15 @@ void harness_clear(struct harness *harness);
 /* Sets a string of the configuration (which owns it). */
 void harness_set(char **field, const char *value);
 
+/* Joins first, when its state directory has a ticket. */
 enum rc harness_start(struct harness *harness);
 void harness_stop(struct harness *harness);
 /* In a child process; returns when it serves. */
 void harness_fork(struct harness *harness);
 /* SIGKILL, and waits for the end. */
 void harness_kill(struct harness *harness);
+/* SIGTERM; its exit status, or 128 + signal. */
+int harness_end(struct harness *harness);
 /* In a process of its own: an ended daemon's exit status, or 128 + signal. */
 int harness_run_to_end(struct harness *harness);
 
@@ -47,6 +51,8 @@ struct peer_client {
     uint64_t id;
     uint64_t sequence;
     uint64_t seen;
+    bool linearizable; /* its reads */
+    bool insists;      /* asks again while there is no leader, which a busy machine may lose */
 };
 
 /* Connects to the Unix socket; no hello yet. */
@@ -61,12 +67,14 @@ Qhsm__Response *client_receive(struct peer_client *client);
 Qhsm__Response *client_call(struct peer_client *client, Qhsm__Request *request);
 /* The answer's code; RC_UNAVAILABLE when the daemon closed. */
 enum rc client_rc(const Qhsm__Response *response);
-/* True when the daemon closes within two seconds. */
+/* True as soon as the daemon closes. */
 bool client_is_closed(struct peer_client *client);
 
 enum rc client_hello(struct peer_client *client);
 enum rc client_init_token(struct peer_client *client);
 enum rc client_login(struct peer_client *client, CK_USER_TYPE type, const char *pin);
+enum rc client_login_at(struct peer_client *client, uint64_t slot, CK_USER_TYPE type,
+                        const char *pin);
 /* Token with a user; the client is logged in as that user. */
 void client_ready(struct peer_client *client, const struct harness *harness);
 /* As another client of a token that client_ready() made. */
@@ -77,6 +85,11 @@ uint64_t client_create_data(struct peer_client *client, const char *label, enum 
 size_t client_find_label(struct peer_client *client, const char *label);
 /* AES-256 key of the token; its handle, or 0. */
 uint64_t client_generate_aes(struct peer_client *client, bool token_object);
+/* Of the token's policy; 0: it was refused. */
+uint64_t client_policy_epoch(struct peer_client *client);
+/* One setting of it (common/policy_settings.h), as security officer. */
+enum rc client_set_policy(struct peer_client *client, uint64_t epoch, uint32_t setting,
+                          uint64_t value);
 /* EC key pair P-256; the private key's handle. */
 uint64_t client_generate_p256(struct peer_client *client);
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cluster/position.h"
 #include "cluster/server_config.h"
 #include "common/log.h"
 #include "tests/unit/unit.h"
@@ -34,8 +35,7 @@ static void write_file(const char *name, const char *text, unsigned mode)
 static void begin(void)
 {
     log_open("/dev/null", LOG_LEVEL_ERROR);
-    (void)snprintf(dir, sizeof dir, "/tmp/qhsm-unit-XXXXXX");
-    CU_ASSERT_FATAL(mkdtemp(dir) != NULL);
+    unit_directory(dir, sizeof dir);
     UNIT_OK(crypto_lib_init());
 }
 
@@ -160,6 +160,7 @@ static void configurations_that_contradict_themselves_are_refused(void)
         GOOD "node = 0\n",
         GOOD "heartbeat_ms = 900\n",
         GOOD "snapshot_trailing = 16\n",
+        GOOD "snapshot_threshold = 64\nsnapshot_trailing = 127\n",
         GOOD "no_such_key = 1\n",
         GOOD "workers = many\n"};
     begin();
@@ -203,10 +204,33 @@ static void paths_are_relative_to_the_file_and_credentials_are_not_paths(void)
     end();
 }
 
+static void who_was_removed_is_known_at_the_next_start(void)
+{
+    struct server_config config = {.state_dir = dir};
+    struct removed_nodes removed;
+    struct roll_node nodes[4] = {{.id = 1, .status = NODE_MEMBER},
+                                 {.id = 2, .status = NODE_REMOVED},
+                                 {.id = 3, .status = NODE_ZEROIZED},
+                                 {.id = 4, .status = NODE_PENDING}};
+    begin();
+    UNIT_OK(position_read_removed(&config, &removed));
+    CU_ASSERT_EQUAL(removed.count, 0);
+    UNIT_OK(position_keep_removed(&config, &removed, nodes, 4));
+    UNIT_OK(position_read_removed(&config, &removed));
+    CU_ASSERT(removed.count == 2 && removed.ids[0] == 2 && removed.ids[1] == 3);
+    nodes[0].status = NODE_REMOVED; /* and the others are forgotten */
+    UNIT_OK(position_keep_removed(&config, &removed, nodes, 1));
+    UNIT_OK(position_keep_removed(&config, &removed, nodes, 2));
+    UNIT_OK(position_read_removed(&config, &removed));
+    CU_ASSERT(removed.count == 3 && removed.ids[0] == 1 && removed.ids[1] == 2);
+    end();
+}
+
 UNIT_SUITE("keyfile", UNIT_CASE(an_unlock_key_that_others_may_read_is_refused),
            UNIT_CASE(an_absent_or_empty_unlock_key_is_refused), UNIT_CASE(a_link_is_not_followed),
            UNIT_CASE(a_credential_comes_from_its_directory), UNIT_CASE(a_master_key_is_made_once),
            UNIT_CASE(a_log_without_a_master_key_is_not_written_over),
            UNIT_CASE(configurations_that_contradict_themselves_are_refused),
            UNIT_CASE(every_key_is_in_the_manual),
+           UNIT_CASE(who_was_removed_is_known_at_the_next_start),
            UNIT_CASE(paths_are_relative_to_the_file_and_credentials_are_not_paths));

@@ -3,9 +3,12 @@
 #include "tests/unit/cluster/peer_fixture.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define PORT_FIRST 20000U
@@ -90,6 +93,21 @@ static bool can_bind(unsigned port)
     return good;
 }
 
+/* An abstract name, held to the end of the process: suites and development clusters that run side
+ * by side do not take each other's ports, nor that of an HSM that is down. */
+static bool can_reserve(unsigned port)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int len = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "qhsm-port-%u", port);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1U + (unsigned)len);
+    if (fd >= 0 && bind(fd, (const struct sockaddr *)&name, size) == 0)
+        return true;
+    if (fd >= 0)
+        (void)close(fd);
+    return false;
+}
+
 unsigned peer_free_port(void)
 {
     static unsigned next;
@@ -97,8 +115,29 @@ unsigned peer_free_port(void)
         next = (unsigned)getpid() * 37;
     for (unsigned tries = 0; tries < PORT_COUNT; tries++) {
         unsigned port = PORT_FIRST + next++ % PORT_COUNT;
-        if (can_bind(port))
+        if (can_reserve(port) && can_bind(port))
             return port;
     }
     abort();
+}
+
+int peer_fixture_connect(unsigned port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, (const struct sockaddr *)&address, sizeof address) != 0)
+        abort();
+    return fd;
+}
+
+unsigned peer_fixture_open_files(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    while (dir != NULL && readdir(dir) != NULL)
+        count++;
+    if (dir != NULL)
+        (void)closedir(dir);
+    return count;
 }

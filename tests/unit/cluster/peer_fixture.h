@@ -31,5 +31,9 @@ struct peer_identity peer_fixture_node(const struct peer_fixture *fixture, uint6
 void peer_identity_clear(struct peer_identity *identity);
 /* A port of loopback that nobody uses, out of the range that the kernel gives to those who dial. */
 unsigned peer_free_port(void);
+/* A connection to that port of loopback that has said nothing yet. */
+int peer_fixture_connect(unsigned port);
+/* Of this process; what it takes to count them included. */
+unsigned peer_fixture_open_files(void);
 
 #endif

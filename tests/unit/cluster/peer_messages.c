@@ -163,3 +163,21 @@ void message_all(struct buf *out, uint64_t peer)
     message_install(out, 20, 3, 1000);
     message_timeout_now(out);
 }
+
+void message_hello(struct buf *out, uint64_t node, const char *address, uint64_t padded)
+{
+    must(buf_append(out, bytes_of_str("QSMPEER1")));
+    must(buf_put_u64(out, node));
+    must(buf_put_u64(out, padded));
+    size_t start = out->len;
+    must(buf_append(out, bytes_of_str(address)));
+    if (padded < 4096)
+        must(buf_resize(out, start + padded));
+}
+
+void message_stream(struct buf *out, unsigned count)
+{
+    *out = (struct buf)BUF_INIT_MAX((size_t)256 << 20);
+    for (unsigned i = 0; i < count; i++)
+        message_append(out, 10 + i, 1, 200000);
+}

@@ -19,5 +19,9 @@ void message_install(struct buf *out, uint64_t index, uint64_t members, uint64_t
 void message_configuration(struct buf *out, uint64_t members);
 /* One of each. */
 void message_all(struct buf *out, uint64_t peer);
+/* What a node says first, with the length that its address is said to be padded to. */
+void message_hello(struct buf *out, uint64_t node, const char *address, uint64_t padded);
+/* A new buffer of `count` messages of 200 KB. */
+void message_stream(struct buf *out, unsigned count);
 
 #endif

@@ -39,12 +39,13 @@ static void every_request_of_the_wire_has_its_row(void)
     CU_ASSERT(request_find(QHSM__REQUEST__BODY__NOT_SET) == NULL);
 }
 
-/* A proposal by a request that says it changes nothing would be lost. */
+/* A proposal by a request that says it changes nothing would be lost. What HSMs ask each other is
+ * answered by other threads, and its reply is built afterwards too. */
 static void only_what_proposes_builds_a_reply_afterwards(void)
 {
     for (size_t i = 0; i < request_count(); i++) {
         const struct request_row *row = request_at(i);
-        if (row->reply != NULL)
+        if (row->reply != NULL && row->may != MAY(NODE))
             CU_ASSERT_EQUAL(row->changes, CHANGES_STATE);
         if (row->serial)
             CU_ASSERT_EQUAL(row->runs, RUNS_SHORT);

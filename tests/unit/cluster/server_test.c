@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/cryptoki.h"
+#include "common/policy_settings.h"
 #include "tests/unit/cluster/harness.h"
 #include "tests/unit/unit.h"
 
@@ -159,6 +160,25 @@ static void a_request_told_twice_makes_one_object(void)
     UNIT_OK(rc);
     CU_ASSERT(first > 0 && first == second);
     CU_ASSERT_EQUAL(client_find_label(&client, "twice"), 1);
+    client_close(&client);
+    end();
+}
+
+/* It ends the login that it came with, and is answered all the same when it comes again. */
+static void a_policy_told_twice_is_set_once(void)
+{
+    struct peer_client client;
+    begin();
+    up();
+    client_ready(&client, &harness);
+    UNIT_OK(client_login(&client, CKU_SO, HARNESS_SO_PIN));
+    uint64_t epoch = client_policy_epoch(&client);
+    UNIT_OK(client_set_policy(&client, epoch, POLICY_PIN_TRIES_MAX, 7));
+    client.sequence--;
+    UNIT_OK(client_set_policy(&client, epoch, POLICY_PIN_TRIES_MAX, 7));
+    UNIT_RC(client_set_policy(&client, epoch, POLICY_PIN_TRIES_MAX, 8), RC_TICKET_VOID);
+    UNIT_OK(client_login(&client, CKU_SO, HARNESS_SO_PIN));
+    CU_ASSERT_EQUAL(client_policy_epoch(&client), epoch + 1);
     client_close(&client);
     end();
 }
@@ -368,15 +388,24 @@ static void a_frame_over_the_limit_is_refused_after_login(void)
     end();
 }
 
+/* For those who were greeted in time, however slow the machine is. */
+static void shorten_limits(unsigned deadline_ms, unsigned idle_s)
+{
+    struct server_config fresh = harness.config;
+    fresh.login_deadline_ms = deadline_ms;
+    fresh.idle_timeout_s = idle_s;
+    UNIT_OK(server_reload(harness.server, &fresh));
+}
+
 static void half_a_frame_is_cut_off_at_the_deadline(void)
 {
     struct peer_client client;
     const uint8_t half[] = {0, 0, 1, 0, 0x08};
     begin();
-    harness.config.login_deadline_ms = 300;
     up();
     client_open(&client, &harness);
     UNIT_OK(client_hello(&client));
+    shorten_limits(300, 3600);
     client_send_raw(&client, bytes_of(half, sizeof half));
     CU_ASSERT(client_is_closed(&client));
     client_close(&client);
@@ -399,13 +428,36 @@ static void an_idle_connection_is_closed(void)
 {
     struct peer_client client;
     begin();
-    harness.config.idle_timeout_s = 1;
     up();
     client_open(&client, &harness);
     UNIT_OK(client_hello(&client));
+    shorten_limits(10000, 1);
     CU_ASSERT(client_is_closed(&client));
     client_close(&client);
     end();
+}
+
+static size_t connections(void)
+{
+    return atomic_load(&server_service(harness.server)->connections);
+}
+
+static uint64_t requests(void)
+{
+    return atomic_load(&server_service(harness.server)->requests);
+}
+
+static size_t session_objects(void)
+{
+    return session_objects_count(server_service(harness.server)->hsm->sessions);
+}
+
+static bool become(size_t (*count)(void), size_t wanted)
+{
+    uint64_t end = clock_steady_ms() + 60000;
+    while (count() != wanted && clock_steady_ms() < end)
+        (void)usleep(10000);
+    return count() == wanted;
 }
 
 /* Asks for much and reads nothing: the daemon stops reading, then cuts. */
@@ -413,10 +465,10 @@ static void a_slow_reader_is_cut_off(void)
 {
     struct peer_client client;
     begin();
-    harness.config.login_deadline_ms = 500;
     up();
     client_open(&client, &harness);
     UNIT_OK(client_hello(&client));
+    shorten_limits(500, 3600);
     for (unsigned i = 0; i < 60; i++) {
         Qhsm__RandomRequest random = QHSM__RANDOM_REQUEST__INIT;
         random.len = 65536;
@@ -425,9 +477,7 @@ static void a_slow_reader_is_cut_off(void)
         request.random = &random;
         client_send(&client, &request);
     }
-    (void)usleep(1500000);
-    struct service *service = server_service(harness.server);
-    CU_ASSERT_EQUAL(atomic_load(&service->connections), 0);
+    CU_ASSERT(become(connections, 0));
     client_close(&client);
     end();
 }
@@ -483,9 +533,11 @@ static void what_is_in_flight_at_the_end_is_answered(void)
     Qhsm__Request request = QHSM__REQUEST__INIT;
     request.body_case = QHSM__REQUEST__BODY_LOGIN;
     request.login = &login;
+    uint64_t before = requests();
     for (unsigned i = 0; i < 4; i++)
         client_send(&client, &request);
-    (void)usleep(3000);
+    while (requests() == before) /* or none would be in flight */
+        (void)usleep(500);
     harness_stop(&harness);
     unsigned answered = 0;
     while (client_rc(client_receive(&client)) == RC_OK)
@@ -546,13 +598,11 @@ static void session_objects_outlive_their_connection_but_not_the_grace(void)
     client_ready(&first, &harness);
     CU_ASSERT(client_generate_aes(&first, false) >= SESSION_HANDLE_BIT);
     client_open(&second, &harness);
-    struct service *service = server_service(harness.server);
-    CU_ASSERT_EQUAL(session_objects_count(service->hsm->sessions), 1);
+    CU_ASSERT_EQUAL(session_objects(), 1);
+    uint64_t closed_ms = clock_steady_ms();
     client_close(&first);
-    (void)usleep(300000);
-    CU_ASSERT_EQUAL(session_objects_count(service->hsm->sessions), 1);
-    (void)usleep(2500000);
-    CU_ASSERT_EQUAL(session_objects_count(service->hsm->sessions), 0);
+    CU_ASSERT(become(session_objects, 0));
+    CU_ASSERT(clock_steady_ms() >= closed_ms + 1000 * harness.config.session_grace_s);
     client_close(&second);
     end();
 }
@@ -564,6 +614,7 @@ UNIT_SUITE("server", UNIT_CASE(a_stale_socket_is_replaced),
            UNIT_CASE(a_ticket_is_good_on_another_connection_of_the_application),
            UNIT_CASE(a_ticket_is_void_for_another_application),
            UNIT_CASE(a_request_told_twice_makes_one_object),
+           UNIT_CASE(a_policy_told_twice_is_set_once),
            UNIT_CASE(pipelined_requests_are_all_answered),
            UNIT_CASE(wrong_pins_in_parallel_do_not_overshoot_the_limit),
            UNIT_CASE(what_is_the_officers_is_refused_to_a_user), UNIT_CASE(hello_comes_first),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
@@ -124,8 +125,37 @@ static void levels_have_names(void)
     CU_ASSERT(!log_level_parse("loud", &level) && level == LOG_LEVEL_ERROR);
 }
 
+static void flood(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (log_admits())
+            log_warn("refused", " ");
+}
+
+static time_t second_now(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+static void what_peers_repeat_is_logged_some_times_a_second(void)
+{
+    open_log(LOG_LEVEL_INFO);
+    time_t start = second_now();
+    flood(20 * LOG_BURST);
+    unsigned seconds = (unsigned)(second_now() - start) + 1; /* one, or the border of two */
+    unsigned lines = count_lines(read_log(path));
+    CU_ASSERT(lines >= LOG_BURST && lines <= seconds * (LOG_BURST + 1) - 1);
+    (void)sleep(1);
+    flood(1);
+    CU_ASSERT_PTR_NOT_NULL(strstr(read_log(path), "lines_left_out count="));
+    close_log();
+}
+
 UNIT_SUITE("log", UNIT_CASE(line_has_time_level_event_and_fields),
            UNIT_CASE(event_without_fields_has_no_trailing_blank),
            UNIT_CASE(lesser_levels_are_left_out), UNIT_CASE(control_bytes_cannot_forge_a_line),
            UNIT_CASE(long_line_is_cut_and_still_ends), UNIT_CASE(reopen_follows_rotation),
-           UNIT_CASE(levels_have_names));
+           UNIT_CASE(levels_have_names),
+           UNIT_CASE(what_peers_repeat_is_logged_some_times_a_second));

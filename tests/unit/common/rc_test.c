@@ -2,9 +2,11 @@
 /* The table of errors and the detail that travels with one. */
 #include "common/rc.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/cryptoki.h"
+#include "common/report.h"
 #include "tests/unit/unit.h"
 
 static const enum rc all[] = {
@@ -59,6 +61,28 @@ static void long_detail_is_cut(void)
     rc_detail_clear();
 }
 
+static void check_report(enum rc rc, const char *expected)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&text, &len);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(out);
+    CU_ASSERT_EQUAL(report_error(out, "program", rc), rc_info(rc)->exit_code);
+    (void)fclose(out);
+    CU_ASSERT_STRING_EQUAL(text, expected);
+    free(text);
+}
+
+static void a_command_tells_what_and_why(void)
+{
+    rc_detail_clear();
+    check_report(RC_NOT_FOUND, "program: not found (NOT_FOUND)\n");
+    check_report(rc_fail(RC_NOT_FOUND, "no key x"),
+                 "program: not found (NOT_FOUND)\n  why:  no key x\n");
+    rc_detail_clear();
+}
+
 UNIT_SUITE("rc", UNIT_CASE(no_number_is_used_twice), UNIT_CASE(every_row_is_found_and_has_a_text),
            UNIT_CASE(unknown_number_of_a_peer_is_an_internal_error),
-           UNIT_CASE(latest_detail_wins_until_it_is_cleared), UNIT_CASE(long_detail_is_cut));
+           UNIT_CASE(latest_detail_wins_until_it_is_cleared), UNIT_CASE(long_detail_is_cut),
+           UNIT_CASE(a_command_tells_what_and_why));

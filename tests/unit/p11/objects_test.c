@@ -137,7 +137,7 @@ static void session_objects_end_at_once_when_their_hsm_is_gone(void)
     CU_ASSERT_EQUAL(C_CloseSession(session), CKR_OK);
     CU_ASSERT_EQUAL(C_Finalize(NULL), CKR_OK);
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    CU_ASSERT(now.tv_sec - start.tv_sec <= 1);
+    CU_ASSERT(now.tv_sec - start.tv_sec < SCRIPT_TIMEOUT_S / 4); /* half, if it were waited for */
 }
 
 static void lost_session_object_is_given_back_and_the_call_repeated(void)

@@ -273,8 +273,9 @@ static void write_config(const char *more)
     (void)snprintf(inside.config, sizeof inside.config, "/tmp/qhsm-p11-%d.conf", (int)getpid());
     FILE *file = fopen(inside.config, "w");
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    (void)fprintf(file, "endpoint = unix:%s\nconnect_timeout_ms = 500\ncall_timeout_ms = 2000\n%s",
-                  inside.path, more == NULL ? "" : more);
+    (void)fprintf(file,
+                  "endpoint = unix:%s\nconnect_timeout_ms = %d000\ncall_timeout_ms = %d000\n%s",
+                  inside.path, SCRIPT_TIMEOUT_S, SCRIPT_TIMEOUT_S, more == NULL ? "" : more);
     (void)fclose(file);
     (void)setenv("QHSM_CONF", inside.config, 1);
 }

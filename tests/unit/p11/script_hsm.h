@@ -36,6 +36,8 @@ struct script_hsm {
 };
 extern struct script_hsm script;
 
+#define SCRIPT_TIMEOUT_S 90 /* of connecting and of a call: a machine may pause for seconds */
+
 /* Starts it with an RSA-2048 private key that may do everything, and names its client.conf in
  * QHSM_CONF. `more`: further lines of client.conf, or NULL. */
 void script_start(const char *more);

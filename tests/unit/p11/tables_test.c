@@ -14,7 +14,7 @@ static void objects_are_found_by_session_and_by_privacy(void)
     for (CK_OBJECT_HANDLE h = 1; h <= 1000; h++) {
         struct owned_origin origin = {
             .session = h % 2 == 0 ? 8 : 9, .slot = 1, .is_private = h % 10 == 0};
-        UNIT_OK(owned_put(&all, h, &origin, bytes_of_str("sealed")));
+        UNIT_OK(owned_put(&all, h, &origin, bytes_of_str("sealed"), 1));
     }
     CK_OBJECT_HANDLE found[1000];
     const struct owned_wanted session = {.session = 8};
@@ -35,8 +35,8 @@ static void changed_object_keeps_its_session_and_has_the_new_seal(void)
     owned_init(&all);
     struct owned_origin origin = {.session = 8};
     struct owned_origin changer = {.session = 9};
-    UNIT_OK(owned_put(&all, 5, &origin, bytes_of_str("old")));
-    UNIT_OK(owned_put(&all, 5, &changer, bytes_of_str("new")));
+    UNIT_OK(owned_put(&all, 5, &origin, bytes_of_str("old"), 1));
+    UNIT_OK(owned_put(&all, 5, &changer, bytes_of_str("new"), 2));
     CU_ASSERT_EQUAL(owned_count(&all), 1);
     AUTO_BUF sealed = BUF_INIT;
     UNIT_OK(owned_sealed(&all, 5, &sealed));
@@ -47,6 +47,37 @@ static void changed_object_keeps_its_session_and_has_the_new_seal(void)
     owned_remove(&all, 5);
     owned_remove(&all, 5);
     UNIT_RC(owned_sealed(&all, 5, &sealed), RC_OBJECT_HANDLE);
+    owned_clear(&all);
+}
+
+static void session_objects_have_one_home_that_can_be_lost(void)
+{
+    struct owned_objects all;
+    struct owned_origin origin = {.session = 8};
+    owned_init(&all);
+    owned_settle(&all, 3);
+    CU_ASSERT_EQUAL(owned_home(&all),
+                    0); /* without an object there is nothing to keep a home for */
+    UNIT_OK(owned_put(&all, 5, &origin, bytes_of_str("a"), 1));
+    UNIT_OK(owned_put(&all, 6, &origin, bytes_of_str("b"), 2));
+    CU_ASSERT_EQUAL(owned_home(&all), 1);
+    CU_ASSERT_EQUAL(owned_at(&all, 6), 2);
+    owned_leave(&all, 2);
+    CU_ASSERT_EQUAL(owned_home(&all), 1);
+    owned_leave(&all, 1);
+    CU_ASSERT_EQUAL(owned_home(&all), 0);
+    owned_settle(&all, 2);
+    owned_settle(&all, 1);
+    CU_ASSERT_EQUAL(owned_home(&all), 2);
+    owned_moved(&all, 5, 2);
+    CU_ASSERT_EQUAL(owned_at(&all, 5), 2);
+    owned_lost(&all, 2);
+    CU_ASSERT_EQUAL(owned_at(&all, 5), 0);
+    CU_ASSERT_EQUAL(owned_at(&all, 6), 0);
+    CU_ASSERT_EQUAL(owned_home(&all), 2);
+    owned_remove(&all, 5);
+    owned_remove(&all, 6);
+    CU_ASSERT_EQUAL(owned_home(&all), 0);
     owned_clear(&all);
 }
 
@@ -104,5 +135,6 @@ static void session_too_many_is_refused_and_one_closed_makes_room(void)
 
 UNIT_SUITE("p11/tables", UNIT_CASE(objects_are_found_by_session_and_by_privacy),
            UNIT_CASE(changed_object_keeps_its_session_and_has_the_new_seal),
+           UNIT_CASE(session_objects_have_one_home_that_can_be_lost),
            UNIT_CASE(facts_stay_until_dropped_or_crowded_out),
            UNIT_CASE(session_too_many_is_refused_and_one_closed_makes_room));

@@ -12,8 +12,7 @@ static char dir[64];
 
 static void begin(void)
 {
-    (void)snprintf(dir, sizeof dir, "/tmp/qhsm-config-XXXXXX");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+    unit_directory(dir, sizeof dir);
     (void)unsetenv("QHSM_CONF");
     (void)setenv("HOME", dir, 1);
 }
@@ -53,6 +52,9 @@ static void defaults_hold_when_only_an_endpoint_is_given(void)
     UNIT_OK(load_text("endpoint = unix:/run/qhsm/a.sock\n", &config));
     CU_ASSERT_EQUAL(config->connect_timeout_ms, 2000);
     CU_ASSERT_EQUAL(config->call_timeout_ms, 10000);
+    CU_ASSERT_EQUAL(config->attempt_timeout_ms, 1000);
+    CU_ASSERT_EQUAL(config->hedge_ms, 0);
+    CU_ASSERT_EQUAL(config->read, CLIENT_READ_SEEN);
     CU_ASSERT_EQUAL(config->pool_max, 64);
     CU_ASSERT_EQUAL(config->fork_policy, CLIENT_FORK_REINITIALIZE);
     CU_ASSERT(config->hash_locally);
@@ -71,7 +73,8 @@ static void files_named_are_read_into_memory(void)
     UNIT_OK(load_text("endpoint = tcp:hsm.example:7070?zone=a\n"
                       "endpoint = tcp:[::1]:7070\n"
                       "zone = a\nca = ca.pem\ncert = cert.pem\nkey = key.pem\n"
-                      "fork = inherit\nhash_locally = no\ncall_timeout_ms = 500\n",
+                      "fork = inherit\nhash_locally = no\ncall_timeout_ms = 500\n"
+                      "attempt_timeout_ms = 100\nhedge_ms = 20\nread = linearizable\n",
                       &config));
     CU_ASSERT_EQUAL(config->endpoints.count, 2);
     CU_ASSERT_STRING_EQUAL(buf_str(&config->ca_pem), "the CA\n");
@@ -79,6 +82,9 @@ static void files_named_are_read_into_memory(void)
     CU_ASSERT(secret_equal(&config->key_pem, bytes_of_str("the key\n")));
     CU_ASSERT_EQUAL(config->fork_policy, CLIENT_FORK_INHERIT);
     CU_ASSERT(!config->hash_locally);
+    CU_ASSERT_EQUAL(config->attempt_timeout_ms, 100);
+    CU_ASSERT_EQUAL(config->hedge_ms, 20);
+    CU_ASSERT_EQUAL(config->read, CLIENT_READ_LINEARIZABLE);
     client_config_free(config);
     end();
 }

@@ -18,22 +18,26 @@
 
 #define LATE_MS 300L
 
-static struct sockaddr_in addresses[2];
-static struct addrinfo infos[2];
+/* Each has its share of the time: a twentieth of a second at first, for the dead one. */
+#define ADDRESSES  600U
+#define CONNECT_MS 30000U
 
-/* Takes the place of the resolver's: every name has these two addresses. */
+static struct sockaddr_in addresses[2];
+static struct addrinfo infos[ADDRESSES];
+
+/* Takes the place of the resolver's: every name has the first address once and the second often. */
 int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                 struct addrinfo **out)
 {
     (void)node;
     (void)service;
     (void)hints;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < ADDRESSES; i++) {
         infos[i] = (struct addrinfo){.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
-        infos[i].ai_addrlen = sizeof addresses[i];
-        infos[i].ai_addr = (struct sockaddr *)&addresses[i];
+        infos[i].ai_addrlen = sizeof addresses[0];
+        infos[i].ai_addr = (struct sockaddr *)&addresses[i == 0 ? 0 : 1];
+        infos[i].ai_next = i + 1 < ADDRESSES ? &infos[i + 1] : NULL;
     }
-    infos[0].ai_next = &infos[1];
     *out = infos;
     return 0;
 }
@@ -78,7 +82,7 @@ static void dead_address_leaves_time_for_the_next(void)
     int fds[4];
     fill(fds, (struct sockaddr *)&addresses[0], sizeof addresses[0]);
     const struct endpoint_options options = {
-        .deadline = clock_after_ms(clock_now(), 600), .receive_ms = 100, .dead_ms = 600};
+        .deadline = clock_after_ms(clock_now(), CONNECT_MS), .receive_ms = 100, .dead_ms = 600};
     atomic_int fd = -1;
     UNIT_OK(endpoint_connect(&endpoint, &options, &fd));
     CU_ASSERT(clock_now() < options.deadline);
@@ -114,8 +118,8 @@ static void *accept_late(void *arg)
 
 static void signal_does_not_pass_for_a_connection(void)
 {
-    char directory[] = "/tmp/qhsm-endpoint-XXXXXX";
-    CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(directory));
+    char directory[96]; /* a Unix socket's path is short */
+    unit_directory(directory, sizeof directory);
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char text[128];
     (void)snprintf(address.sun_path, sizeof address.sun_path, "%s/s", directory);
@@ -131,7 +135,7 @@ static void signal_does_not_pass_for_a_connection(void)
     (void)pthread_create(&thread, NULL, accept_late, &listener);
     alarms(20000);
     const struct endpoint_options options = {
-        .deadline = clock_after_ms(clock_now(), 5000), .receive_ms = 100, .dead_ms = 5000};
+        .deadline = clock_after_ms(clock_now(), CONNECT_MS), .receive_ms = 100, .dead_ms = 5000};
     atomic_int fd = -1;
     UNIT_OK(endpoint_connect(&endpoint, &options, &fd));
     alarms(0);

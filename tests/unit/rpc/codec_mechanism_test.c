@@ -221,6 +221,23 @@ static void eddsa_is_pure_without_a_parameter(void)
     UNIT_RC(PASS(CKM_EDDSA, p), RC_MECHANISM_PARAM);
 }
 
+static void ml_dsa_takes_a_hedge_variant_and_a_context(void)
+{
+    uint8_t context[256] = {0};
+    UNIT_OK(pass(CKM_ML_DSA, NULL, 0));
+    CU_ASSERT(!call.has_param);
+    CK_SIGN_ADDITIONAL_CONTEXT p = {CKH_DETERMINISTIC_REQUIRED, context, 255};
+    UNIT_OK(PASS(CKM_HASH_ML_DSA_SHA512, p));
+    CU_ASSERT(call.u.sign_context.hedge == CKH_DETERMINISTIC_REQUIRED &&
+              call.u.sign_context.context.len == 255);
+    p.ulContextLen = 256;
+    UNIT_RC(PASS(CKM_ML_DSA, p), RC_MECHANISM_PARAM);
+    p = (CK_SIGN_ADDITIONAL_CONTEXT){CKH_DETERMINISTIC_REQUIRED + 1, NULL, 0};
+    UNIT_RC(PASS(CKM_ML_DSA, p), RC_MECHANISM_PARAM);
+    p = (CK_SIGN_ADDITIONAL_CONTEXT){CKH_HEDGE_REQUIRED, NULL, 1};
+    UNIT_RC(PASS(CKM_ML_DSA, p), RC_MECHANISM_PARAM);
+}
+
 static void hkdf_reads_only_what_its_stages_use(void)
 {
     CK_HKDF_PARAMS p = {CK_TRUE, CK_TRUE, CKM_SHA256, CKF_HKDF_SALT_DATA, TEXT, 5, iv16, 16};
@@ -403,6 +420,7 @@ UNIT_SUITE("codec_mechanism", UNIT_CASE(mechanism_without_parameter_passes),
            UNIT_CASE(oaep_takes_a_label_or_none), UNIT_CASE(rsa_aes_wrap_nests_oaep),
            UNIT_CASE(ecdh_needs_the_other_party_s_key),
            UNIT_CASE(eddsa_is_pure_without_a_parameter),
+           UNIT_CASE(ml_dsa_takes_a_hedge_variant_and_a_context),
            UNIT_CASE(hkdf_reads_only_what_its_stages_use),
            UNIT_CASE(counter_kdf_keeps_its_fields_in_order),
            UNIT_CASE(counter_kdf_refuses_what_it_cannot_do), UNIT_CASE(pbkdf2_takes_both_structs),

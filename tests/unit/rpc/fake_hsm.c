@@ -32,6 +32,13 @@ static void sleep_ms(unsigned ms)
     (void)nanosleep(&wait, NULL);
 }
 
+bool fake_hsm_comes_to(const atomic_uint *counter, unsigned least)
+{
+    for (uint64_t since = now_ms(); *counter < least && now_ms() - since < FAKE_LONG_MS;)
+        sleep_ms(1);
+    return *counter >= least;
+}
+
 static bool peer_read(struct peer *peer, uint8_t *out, size_t len)
 {
     while (len > 0) {
@@ -93,6 +100,9 @@ static bool answer_hello(struct peer *peer, const Qhsm__Request *request)
     hello.node = peer->hsm->node;
     hello.release = release;
     hello.frame_max = WIRE_FRAME_MAX;
+    uint8_t cluster[16] = {peer->hsm->cluster};
+    if (cluster[0] != 0)
+        hello.cluster = (ProtobufCBinaryData){.data = cluster, .len = sizeof cluster};
     Qhsm__Response response = QHSM__RESPONSE__INIT;
     response.id = request->id;
     response.body_case = QHSM__RESPONSE__BODY_HELLO;
@@ -103,7 +113,7 @@ static bool answer_hello(struct peer *peer, const Qhsm__Request *request)
     }
     if (manners == HSM_GARBAGE_AT_HELLO)
         peer_write(peer, bytes_of_str("HTTP/1.1 400 Bad Request\r\n\r\n"));
-    else if (manners != HSM_MUTE_AT_HELLO)
+    else if (manners != HSM_MUTE_AT_HELLO && manners != HSM_PAUSED)
         put(peer, &response);
     return true;
 }
@@ -114,6 +124,12 @@ static void note(struct fake_hsm *hsm, const Qhsm__Request *request)
     hsm->last_sequence = request->sequence;
     hsm->last_seen_index = request->seen_index;
     hsm->last_deadline_ms = request->deadline_ms;
+}
+
+static void hold_up(const struct fake_hsm *hsm)
+{
+    for (uint64_t since = now_ms(); now_ms() - since < hsm->delay_ms && !hsm->stopping;)
+        sleep_ms(1);
 }
 
 /* False: hang up. */
@@ -149,8 +165,7 @@ static bool answer(struct peer *peer, const Qhsm__Request *request)
     if (request->body_case == QHSM__REQUEST__BODY_HELLO)
         return answer_hello(peer, request);
     note(hsm, request);
-    if (hsm->delay_ms > 0)
-        sleep_ms(hsm->delay_ms);
+    hold_up(hsm);
     enum manners manners = hsm->manners;
     Qhsm__DataReply data = QHSM__DATA_REPLY__INIT;
     Qhsm__Response response = QHSM__RESPONSE__INIT;
@@ -305,22 +320,68 @@ void fake_hsm_stop(struct fake_hsm *hsm)
     hsm->tls = NULL;
 }
 
-void fake_client_init(struct fake_client *client, struct fake_hsm *const *hsms, size_t count)
+void fake_client_init_zones(struct fake_client *client, const struct fake_place *places,
+                            size_t count, const char *zone)
 {
     static const uint8_t application[16] = {1};
     *client = (struct fake_client){.rpc = NULL};
-    client->config.connect_timeout_ms = 300;
-    client->config.call_timeout_ms = 600;
+    client->config.connect_timeout_ms = FAKE_LONG_MS;
+    client->config.call_timeout_ms = FAKE_LONG_MS;
     client->config.pool_max = 8;
-    for (size_t i = 0; i < count; i++)
-        client->endpoints[i] = hsms[i]->endpoint;
+    client->config.zone = (char *)(uintptr_t)zone;
+    for (size_t i = 0; i < count; i++) {
+        const char *named = places[i].zone;
+        (void)snprintf(client->texts[i], sizeof client->texts[i], "%s%s%s", places[i].hsm->endpoint,
+                       named == NULL ? "" : "?zone=", named == NULL ? "" : named);
+        client->endpoints[i] = client->texts[i];
+    }
     client->config.endpoints = (struct config_list){.items = client->endpoints, .count = count};
     UNIT_OK(rpc_client_new(&client->config, "test", application, &client->rpc));
+}
+
+void fake_client_init(struct fake_client *client, struct fake_hsm *const *hsms, size_t count)
+{
+    struct fake_place places[8] = {{.hsm = NULL}};
+    for (size_t i = 0; i < count; i++)
+        places[i].hsm = hsms[i];
+    fake_client_init_zones(client, places, count, NULL);
+}
+
+void fake_client_check_took(uint64_t since_ms, uint64_t least_ms)
+{
+    uint64_t took = now_ms() - since_ms;
+    CU_ASSERT(took + 5 >= least_ms);
+    CU_ASSERT(took < FAKE_SOON_MS);
+}
+
+unsigned fake_client_tries_in(uint64_t ms)
+{
+    enum { FIRST_MS = 100, MOST_MS = 5000 }; /* rpc/client_pool.c */
+    unsigned count = 0;
+    for (uint64_t rest = FIRST_MS; rest <= ms; count++) {
+        ms -= rest;
+        rest = 2 * rest < MOST_MS ? 2 * rest : MOST_MS;
+    }
+    return count;
 }
 
 void fake_client_clear(struct fake_client *client)
 {
     rpc_client_free(client->rpc);
+}
+
+enum rc fake_client_mutate(struct fake_client *client, uint64_t *out_sequence)
+{
+    Qhsm__Empty empty = QHSM__EMPTY__INIT;
+    Qhsm__Request request = QHSM__REQUEST__INIT;
+    request.sequence = rpc_sequence(client->rpc);
+    request.body_case = QHSM__REQUEST__BODY_LOGOUT;
+    request.logout = &empty;
+    struct rpc_reply reply;
+    enum rc rc = rpc_call(client->rpc, &request, RPC_REPEAT_SAFE, &reply);
+    rpc_reply_clear(client->rpc, &reply);
+    *out_sequence = request.sequence;
+    return rc;
 }
 
 enum rc fake_client_crypt(struct fake_client *client, enum rpc_repeat repeat, uint64_t *pin,

@@ -17,6 +17,7 @@ enum manners {
     HSM_REFUSES_HELLO, /* RC_OVERLOADED */
     HSM_OTHER_VERSION,
     HSM_GARBAGE_AT_HELLO,
+    HSM_PAUSED, /* connections are taken, nothing is answered */
     /* to the rest */
     HSM_ANSWERS, /* crypt: echoes the data; others: no body; with rc `answer_rc` */
     HSM_MUTE,
@@ -35,10 +36,11 @@ enum manners {
 
 struct fake_hsm {
     uint64_t node;
+    uint8_t cluster; /* its id begins with this and is zero otherwise; 0: the hello has none */
     _Atomic(enum manners) manners;
     atomic_uint answer_rc;
     atomic_ulong applied_index;
-    atomic_uint delay_ms;
+    atomic_uint delay_ms; /* ends at once for who is in hand, too, when it is taken back */
     atomic_bool forgets_tls;
     /* what was seen */
     atomic_uint accepted;
@@ -58,7 +60,7 @@ struct fake_hsm {
     atomic_uint in_hand;
     atomic_int fds[FAKE_CONNS_MAX];
     pthread_t threads[FAKE_CONNS_MAX];
-    unsigned thread_count;
+    atomic_uint thread_count;
 };
 
 /* On a Unix socket of its own in a temporary directory. Can be started again after a stop, on the
@@ -73,17 +75,40 @@ void fake_hsm_restart(struct fake_hsm *hsm);
 /* Cuts the connections and goes on listening. */
 void fake_hsm_cut(struct fake_hsm *hsm);
 
-/* A client for these endpoints, with short timeouts (connect 300 ms, call 600 ms). */
+/* A machine may pause for seconds, between any two lines of a test. So what must not happen takes
+ * much longer than what happens soon: a call ends after FAKE_LONG_MS, an HSM is left after a third
+ * of that, and one that is down is waited for half of it. */
+#define FAKE_LONG_MS 90000U
+#define FAKE_SOON_MS 20000U
+
+/* A client for these endpoints, all of whose timeouts are long. */
 struct fake_client {
     struct client_config config;
     char *endpoints[8];
+    char texts[8][200];
     struct rpc_client *rpc;
 };
+/* An HSM and its zone, NULL: none is told. */
+struct fake_place {
+    struct fake_hsm *hsm;
+    const char *zone;
+};
+/* The same in zones; `zone` is the client's own. */
+void fake_client_init_zones(struct fake_client *client, const struct fake_place *places,
+                            size_t count, const char *zone);
 void fake_client_init(struct fake_client *client, struct fake_hsm *const *hsms, size_t count);
 void fake_client_clear(struct fake_client *client);
 /* A crypt request of len bytes; checks the echo when it is answered. */
 enum rc fake_client_crypt(struct fake_client *client, enum rpc_repeat repeat, uint64_t *pin,
                           size_t len);
+/* A mutation under a sequence of its own, which it returns. */
+enum rc fake_client_mutate(struct fake_client *client, uint64_t *out_sequence);
 uint64_t now_ms(void);
+/* Waits for long, if need be, until so many were counted. */
+bool fake_hsm_comes_to(const atomic_uint *counter, unsigned least);
+/* From `since_ms` on it took that long, or a little less by rounding, and no long timeout. */
+void fake_client_check_took(uint64_t since_ms, uint64_t least_ms);
+/* How often a client that rests twice as long each time tries again within `ms`. */
+unsigned fake_client_tries_in(uint64_t ms);
 
 #endif

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The certificate authority and the reading of roles. */
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 
 #include "rpc/pki.h"
+#include "rpc/text_code.h"
 #include "tests/unit/unit.h"
 
 #define CLUSTER "5f0c2b9e-0a41-4a6e-9d0f-2f6f1f3f7a11"
@@ -198,9 +201,164 @@ static void identity_is_read_to_the_letter_only(void)
     CU_ASSERT_STRING_EQUAL(identity.name, "kms-1");
 }
 
-UNIT_SUITE("pki", UNIT_CASE(issued_node_certificate_verifies_strictly_for_both_sides),
+static void certified_key_of_somebody_else_is_the_certificates(void)
+{
+    struct issued i;
+    struct secret key = SECRET_INIT;
+    struct buf spki = BUF_INIT;
+    struct buf cert = BUF_INIT;
+    struct buf read_back = BUF_INIT;
+    issued_init(&i);
+    UNIT_OK(pki_key_new(i.lib, &key));
+    UNIT_OK(pki_key_public(i.lib, &key, &spki));
+    const struct pki_subject joiner = {
+        .role = TLS_ROLE_JOINER, .cluster = CLUSTER, .name = "00ff", .days = 1};
+    UNIT_OK(pki_certify(i.lib, buf_bytes(&i.ca), &i.ca_key, &joiner, buf_bytes(&spki), &cert));
+    UNIT_OK(pki_key_of_cert(i.lib, buf_bytes(&cert), &read_back));
+    CU_ASSERT(bytes_equal(buf_bytes(&spki), buf_bytes(&read_back)));
+    struct tls_credentials credentials = {
+        .ca_pem = buf_bytes(&i.ca), .cert_pem = buf_bytes(&cert), .key_pem = &key};
+    SSL_CTX *client = NULL;
+    struct tls_identity identity = {.role = TLS_ROLE_NONE};
+    UNIT_OK(tls_client_new(i.lib, &credentials, &client));
+    UNIT_OK(tls_own_identity(client, &identity));
+    CU_ASSERT_EQUAL(identity.role, TLS_ROLE_JOINER);
+    CU_ASSERT_STRING_EQUAL(identity.name, "00ff");
+    SSL_CTX_free(client);
+    buf_clear(&spki);
+    buf_clear(&cert);
+    buf_clear(&read_back);
+    secret_clear(&key);
+    issued_clear(&i);
+}
+
+static void key_that_is_not_p256_to_the_byte_is_refused(void)
+{
+    struct issued i;
+    struct secret key = SECRET_INIT;
+    struct buf spki = BUF_INIT;
+    struct buf cert = BUF_INIT;
+    uint8_t point[PKI_POINT_LEN];
+    const struct pki_subject who = {
+        .role = TLS_ROLE_CLIENT, .cluster = CLUSTER, .name = "x", .days = 1};
+    issued_init(&i);
+    UNIT_OK(pki_key_new(i.lib, &key));
+    UNIT_OK(pki_key_public(i.lib, &key, &spki));
+    spki.ptr[spki.len - 1] ^= 1; /* off the curve */
+    UNIT_RC(pki_key_point(i.lib, buf_bytes(&spki), point), RC_BAD_ARGUMENT);
+    UNIT_RC(pki_certify(i.lib, buf_bytes(&i.ca), &i.ca_key, &who, buf_bytes(&spki), &cert),
+            RC_BAD_ARGUMENT);
+    spki.ptr[spki.len - 1] ^= 1;
+    UNIT_OK(buf_put_u8(&spki, 0)); /* something behind it */
+    UNIT_RC(pki_key_point(i.lib, buf_bytes(&spki), point), RC_BAD_ARGUMENT);
+    UNIT_RC(pki_key_point(i.lib, BYTES_NONE, point), RC_BAD_ARGUMENT);
+    CU_ASSERT_EQUAL(cert.len, 0);
+    buf_clear(&spki);
+    secret_clear(&key);
+    issued_clear(&i);
+}
+
+static void key_code_is_read_back_and_errors_in_it_are_told(void)
+{
+    struct issued i;
+    struct secret key = SECRET_INIT;
+    struct buf spki = BUF_INIT;
+    struct buf code = BUF_INIT;
+    struct buf again = BUF_INIT;
+    issued_init(&i);
+    UNIT_OK(pki_key_new(i.lib, &key));
+    UNIT_OK(pki_key_public(i.lib, &key, &spki));
+    UNIT_OK(pki_key_code(buf_bytes(&spki), &code));
+    CU_ASSERT_EQUAL(strncmp(buf_str(&code), "qhsm-key-1.", 11), 0);
+    UNIT_OK(buf_append(&code, bytes_of_str("\n")));
+    UNIT_OK(pki_key_from_code(i.lib, buf_str(&code), &again));
+    CU_ASSERT(bytes_equal(buf_bytes(&spki), buf_bytes(&again)));
+    UNIT_RC(pki_key_from_code(i.lib, "qhsm-join-1.AAAA", &again), RC_BAD_ARGUMENT);
+    UNIT_RC(pki_key_from_code(i.lib, "qhsm-key-1.AA=A", &again), RC_BAD_ARGUMENT);
+    UNIT_OK(buf_resize(&code, code.len - 3));
+    UNIT_RC(pki_key_from_code(i.lib, buf_str(&code), &again), RC_BAD_ARGUMENT);
+    buf_clear(&spki);
+    buf_clear(&code);
+    buf_clear(&again);
+    secret_clear(&key);
+    issued_clear(&i);
+}
+
+/* RFC 4648 10, in the alphabet of section 5, without padding. */
+static void text_code_agrees_with_the_rfc(void)
+{
+    static const char *const pairs[][2] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},         {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        struct buf text = BUF_INIT;
+        struct buf data = BUF_INIT;
+        UNIT_OK(text_code_write("", bytes_of_str(pairs[i][0]), &text));
+        CU_ASSERT_STRING_EQUAL(buf_str(&text), pairs[i][1]);
+        UNIT_OK(text_code_read("", buf_str(&text), &data));
+        CU_ASSERT_STRING_EQUAL(buf_str(&data), pairs[i][0]);
+        buf_clear(&text);
+        buf_clear(&data);
+    }
+}
+
+static void ca_check_wants_a_pair_of_an_authority(void)
+{
+    struct issued i;
+    issued_init(&i);
+    struct pki_subject client = {
+        .role = TLS_ROLE_CLIENT, .cluster = CLUSTER, .name = "web", .days = 30};
+    UNIT_OK(issue(&i, &client));
+    UNIT_OK(pki_ca_check(i.lib, buf_bytes(&i.ca), &i.ca_key));
+    UNIT_RC(pki_ca_check(i.lib, buf_bytes(&i.ca), &i.key), RC_TLS);
+    UNIT_RC(pki_ca_check(i.lib, buf_bytes(&i.cert), &i.key), RC_TLS);
+    issued_clear(&i);
+}
+
+/* ---- library contexts */
+
+struct drawer {
+    OSSL_LIB_CTX *lib;
+    pthread_barrier_t drawn, freed;
+    unsigned char number[16];
+};
+
+static void *draw(void *context)
+{
+    struct drawer *drawer = context;
+    CU_ASSERT_EQUAL(RAND_bytes_ex(drawer->lib, drawer->number, sizeof drawer->number, 0), 1);
+    (void)pthread_barrier_wait(&drawer->drawn);
+    (void)pthread_barrier_wait(&drawer->freed);
+    return NULL; /* libcrypto looks into each context that the thread has drawn from */
+}
+
+static void a_thread_may_outlive_the_library_context_that_it_used(void)
+{
+    for (int i = 0; i < 50; i++) {
+        struct drawer drawer = {.lib = NULL};
+        pthread_t thread;
+        UNIT_OK(tls_library_new(&drawer.lib));
+        (void)pthread_barrier_init(&drawer.drawn, NULL, 2);
+        (void)pthread_barrier_init(&drawer.freed, NULL, 2);
+        CU_ASSERT_FATAL(pthread_create(&thread, NULL, draw, &drawer) == 0);
+        (void)pthread_barrier_wait(&drawer.drawn);
+        tls_library_free(drawer.lib);
+        (void)pthread_barrier_wait(&drawer.freed);
+        (void)pthread_join(thread, NULL);
+        (void)pthread_barrier_destroy(&drawer.drawn);
+        (void)pthread_barrier_destroy(&drawer.freed);
+    }
+}
+
+UNIT_SUITE("pki", UNIT_CASE(a_thread_may_outlive_the_library_context_that_it_used),
+           UNIT_CASE(issued_node_certificate_verifies_strictly_for_both_sides),
            UNIT_CASE(issued_client_certificate_is_no_server_and_no_ca),
            UNIT_CASE(issued_certificate_loads_into_both_contexts_and_tells_its_role),
            UNIT_CASE(context_is_refused_when_the_key_is_another_certificates),
            UNIT_CASE(issue_refuses_names_that_make_no_uri),
+           UNIT_CASE(certified_key_of_somebody_else_is_the_certificates),
+           UNIT_CASE(key_that_is_not_p256_to_the_byte_is_refused),
+           UNIT_CASE(key_code_is_read_back_and_errors_in_it_are_told),
+           UNIT_CASE(text_code_agrees_with_the_rfc),
+           UNIT_CASE(ca_check_wants_a_pair_of_an_authority),
            UNIT_CASE(identity_is_read_to_the_letter_only));

@@ -121,6 +121,47 @@ static void a_policy_with_too_many_mechanisms_is_refused(void)
     UNIT_RC(policy_encode(&encoded, &policy), RC_BAD_ARGUMENT);
 }
 
+/* The bytes that release 0.1 wrote: state hashes hang on them. */
+static void a_policy_with_default_settings_keeps_its_former_bytes(void)
+{
+    static const uint8_t former[] = {1, 4, 0, 0, 0, 128, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0,
+                                     0, 0, 0, 0, 0, 0,   0, 0, 0, 4,  0, 0, 0, 0, 0, 0, 0};
+    AUTO_BUF encoded = BUF_INIT;
+    const struct policy policy = policy_default();
+    struct policy decoded = {.strict = true};
+    struct reader in = reader_of(bytes_of(former, sizeof former));
+    UNIT_OK(policy_encode(&encoded, &policy));
+    CU_ASSERT_TRUE(bytes_equal(buf_bytes(&encoded), bytes_of(former, sizeof former)));
+    CU_ASSERT_TRUE(policy_decode(&in, &decoded) && reader_done(&in));
+    CU_ASSERT_EQUAL(decoded.serve_without_leader_s, 10);
+}
+
+static void a_policy_with_a_new_setting_has_the_new_format(void)
+{
+    AUTO_BUF encoded = BUF_INIT;
+    struct policy policy = policy_default();
+    struct policy decoded = policy;
+    policy.serve_without_leader_s = 0;
+    policy.disabled[0] = 7;
+    policy.disabled_count = 1;
+    UNIT_OK(policy_encode(&encoded, &policy));
+    CU_ASSERT_EQUAL(encoded.ptr[0], 2);
+    struct reader in = reader_of(buf_bytes(&encoded));
+    CU_ASSERT_TRUE(policy_decode(&in, &decoded) && reader_done(&in));
+    CU_ASSERT_EQUAL(decoded.serve_without_leader_s, 0);
+    CU_ASSERT_FALSE(policy_allows_mechanism(&decoded, 7));
+    for (size_t len = 0; len < encoded.len; len++) {
+        in = reader_of(bytes_of(encoded.ptr, len));
+        CU_ASSERT_FALSE(policy_decode(&in, &decoded));
+    }
+    encoded.ptr[encoded.len - 4] = 10; /* the default has one encoding */
+    in = reader_of(buf_bytes(&encoded));
+    CU_ASSERT_FALSE(policy_decode(&in, &decoded));
+    encoded.ptr[0] = 3;
+    in = reader_of(buf_bytes(&encoded));
+    CU_ASSERT_FALSE(policy_decode(&in, &decoded));
+}
+
 static void effects_on_objects_come_back(void)
 {
     struct seal_keys *keys = fixture_keys(1);
@@ -148,6 +189,17 @@ static void effects_on_objects_come_back(void)
     UNIT_OK(effect_decode(buf_bytes(&destroyed), &destroy));
     CU_ASSERT_EQUAL(destroy.handle, 45);
     check_lengths(&destroyed);
+    AUTO_BUF both = BUF_INIT;
+    AUTO_EFFECT pair = {.token = 0};
+    UNIT_OK(effect_pair_destroy(&both, &head, 46, 45));
+    UNIT_OK(effect_decode(buf_bytes(&both), &pair));
+    check_head(&pair, EFFECT_PAIR_DESTROY);
+    CU_ASSERT_EQUAL(pair.handle, 46);
+    CU_ASSERT_EQUAL(pair.second_handle, 45);
+    check_lengths(&both);
+    buf_clear(&both);
+    UNIT_OK(effect_pair_destroy(&both, &head, 46, 46));
+    UNIT_RC(effect_check(buf_bytes(&both)), RC_PROTOCOL);
     seal_keys_free(keys);
 }
 
@@ -199,6 +251,8 @@ static void names_that_are_too_long_are_refused(void)
 UNIT_SUITE("token/effect", UNIT_CASE(a_token_init_comes_back), UNIT_CASE(a_user_put_comes_back),
            UNIT_CASE(a_try_and_a_deletion_come_back), UNIT_CASE(a_policy_comes_back),
            UNIT_CASE(a_policy_with_too_many_mechanisms_is_refused),
+           UNIT_CASE(a_policy_with_default_settings_keeps_its_former_bytes),
+           UNIT_CASE(a_policy_with_a_new_setting_has_the_new_format),
            UNIT_CASE(effects_on_objects_come_back),
            UNIT_CASE(a_record_of_another_token_is_malformed),
            UNIT_CASE(another_format_or_kind_is_malformed),

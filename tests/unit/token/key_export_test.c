@@ -24,6 +24,11 @@ static void each_kind(void (*check)(const struct key_pair *pair))
         check(&pair);
         fixture_pair_clear(&pair);
     }
+    if (!crypto_lib_offers(CKK_ML_DSA))
+        return;
+    fixture_ml_dsa(CKP_ML_DSA_87, &pair);
+    check(&pair);
+    fixture_pair_clear(&pair);
 }
 
 static void libcrypto_reads(const struct key_pair *pair)

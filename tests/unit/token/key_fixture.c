@@ -83,6 +83,13 @@ void fixture_curve_pair(const char *curve, struct key_pair *out)
     fixture_pair(mechanism, (struct attrs){wanted, 1}, out);
 }
 
+void fixture_ml_dsa(CK_ULONG set, struct key_pair *out)
+{
+    uint8_t number[8];
+    const struct attr wanted[] = {{CKA_PARAMETER_SET, attr_ulong(number, set)}};
+    fixture_pair("CKM_ML_DSA_KEY_PAIR_GEN", (struct attrs){wanted, 1}, out);
+}
+
 void fixture_pair_clear(struct key_pair *pair)
 {
     key_free(pair->public_key);

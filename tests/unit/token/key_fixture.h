@@ -18,6 +18,7 @@ struct bytes fixture_curve(const char *name);
 void fixture_pair(const char *mechanism, struct attrs wanted, struct key_pair *out);
 void fixture_rsa(struct key_pair *out); /* 2048 bits */
 void fixture_curve_pair(const char *curve, struct key_pair *out);
+void fixture_ml_dsa(CK_ULONG set, struct key_pair *out); /* where libcrypto has it */
 void fixture_pair_clear(struct key_pair *pair);
 
 /* Both halves of a material in one list of views. */

@@ -4,6 +4,7 @@
  */
 #include "key_fixture.h"
 #include "tests/unit/unit.h"
+#include "token/ecdsa_der.h"
 #include "token/key_internal.h"
 
 static const char *const weierstrass[] = {"secp224r1", "secp256r1", "secp384r1", "secp521r1",
@@ -53,6 +54,19 @@ static void signatures_have_one_width(void)
             fixture_crypt(&call, CRYPT_VERIFY, pair.public_key, data, buf_bytes(&signature), NULL));
     }
     fixture_pair_clear(&pair);
+}
+
+/* Zero is one zero byte in DER, and no byte of a number's own. */
+static void a_signature_of_zeroes_has_both_forms(void)
+{
+    const uint8_t raw[64] = {0};
+    const uint8_t expected[] = {0x30, 0x06, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00};
+    uint8_t der[ECDSA_DER_MAX];
+    uint8_t back[sizeof raw] = {1};
+    size_t len = ecdsa_der_encode(bytes_of(raw, sizeof raw), der);
+    CU_ASSERT_TRUE(bytes_equal(bytes_of(der, len), bytes_of(expected, sizeof expected)));
+    CU_ASSERT_TRUE_FATAL(ecdsa_der_decode(bytes_of(der, len), sizeof raw / 2, back));
+    CU_ASSERT_TRUE(bytes_equal(bytes_of(back, sizeof back), bytes_of(raw, sizeof raw)));
 }
 
 /* FIPS 186-5 6.4.1: the leftmost bits of the order's length count. */
@@ -150,7 +164,7 @@ static void a_key_of_another_kind_is_refused(void)
 }
 
 UNIT_SUITE("token/mech_ec", UNIT_CASE(every_row_signs_on_every_curve),
-           UNIT_CASE(signatures_have_one_width), UNIT_CASE(a_longer_digest_is_truncated),
-           UNIT_CASE(both_sides_agree_on_every_curve),
+           UNIT_CASE(signatures_have_one_width), UNIT_CASE(a_signature_of_zeroes_has_both_forms),
+           UNIT_CASE(a_longer_digest_is_truncated), UNIT_CASE(both_sides_agree_on_every_curve),
            UNIT_CASE(each_instance_of_eddsa_holds_for_itself_alone),
            UNIT_CASE(a_key_of_another_kind_is_refused));

@@ -30,8 +30,10 @@ static void a_record_gives_back_what_it_was_built_of(void)
     CU_ASSERT_EQUAL(object->object_class, CKO_SECRET_KEY);
     CU_ASSERT_EQUAL(object->key_type, CKK_AES);
     CU_ASSERT_EQUAL(object->size_bits, 256);
-    CU_ASSERT_TRUE(bytes_equal(object_attr(object, CKA_LABEL)->value, bytes_of_str("label")));
-    CU_ASSERT_PTR_NULL(object_attr(object, CKA_START_DATE));
+    struct bytes label = BYTES_NONE;
+    CU_ASSERT_TRUE(object_attr(object, CKA_LABEL, &label));
+    CU_ASSERT_TRUE(bytes_equal(label, bytes_of_str("label")));
+    CU_ASSERT_FALSE(object_has(object, CKA_START_DATE));
     seal_keys_free(keys);
 }
 
@@ -39,10 +41,16 @@ static void attributes_are_sorted_by_type(void)
 {
     keys = fixture_keys(1);
     AUTO_OBJECT *object = sample_object(&SAMPLE_AES(5, "label"));
-    for (size_t i = 1; i < object->attrs.count; i++)
-        CU_ASSERT_TRUE(object->attrs.ptr[i - 1].type < object->attrs.ptr[i].type);
-    for (size_t i = 0; i < object->attrs.count; i++)
-        CU_ASSERT_PTR_EQUAL(object_attr(object, object->attrs.ptr[i].type), &object->attrs.ptr[i]);
+    struct attr_list all;
+    object_attrs(object, &all);
+    CU_ASSERT_TRUE(all.count > 10);
+    for (size_t i = 1; i < all.count; i++)
+        CU_ASSERT_TRUE(all.items[i - 1].type < all.items[i].type);
+    for (size_t i = 0; i < all.count; i++) {
+        struct bytes value = BYTES_NONE;
+        CU_ASSERT_TRUE(object_attr(object, all.items[i].type, &value));
+        CU_ASSERT_PTR_EQUAL(value.ptr, all.items[i].value.ptr);
+    }
     seal_keys_free(keys);
 }
 
@@ -59,13 +67,69 @@ static void flags_and_usage_follow_the_attributes(void)
     seal_keys_free(keys);
 }
 
+struct flag_case {
+    CK_ATTRIBUTE_TYPE type;
+    uint32_t flag, usage;
+};
+static const struct flag_case flag_cases[] = {
+    {CKA_PRIVATE, OBJECT_PRIVATE, 0},
+    {CKA_TOKEN, OBJECT_TOKEN, 0},
+    {CKA_MODIFIABLE, OBJECT_MODIFIABLE, 0},
+    {CKA_COPYABLE, OBJECT_COPYABLE, 0},
+    {CKA_DESTROYABLE, OBJECT_DESTROYABLE, 0},
+    {CKA_SENSITIVE, OBJECT_SENSITIVE, 0},
+    {CKA_EXTRACTABLE, OBJECT_EXTRACTABLE, 0},
+    {CKA_WRAP_WITH_TRUSTED, OBJECT_WRAP_WITH_TRUSTED, 0},
+    {CKA_TRUSTED, OBJECT_TRUSTED, 0},
+    {CKA_ALWAYS_AUTHENTICATE, OBJECT_ALWAYS_AUTHENTICATE, 0},
+    {CKA_ENCRYPT, 0, USAGE_ENCRYPT},
+    {CKA_DECRYPT, 0, USAGE_DECRYPT},
+    {CKA_SIGN, 0, USAGE_SIGN},
+    {CKA_VERIFY, 0, USAGE_VERIFY},
+    {CKA_SIGN_RECOVER, 0, USAGE_SIGN_RECOVER},
+    {CKA_VERIFY_RECOVER, 0, USAGE_VERIFY_RECOVER},
+    {CKA_WRAP, 0, USAGE_WRAP},
+    {CKA_UNWRAP, 0, USAGE_UNWRAP},
+    {CKA_DERIVE, 0, USAGE_DERIVE},
+};
+#define FLAG_CASES (sizeof flag_cases / sizeof flag_cases[0])
+
+/* All of these attributes FALSE but the one of case `set`, if there is one. */
+static struct object *flagged_object(size_t set)
+{
+    uint8_t class[8];
+    AUTO_BUF record = BUF_INIT;
+    struct object *object = NULL;
+    struct object_parts parts = {.version = 1, .token = 1};
+    UNIT_OK(attr_list_add(&parts.public_attrs, CKA_CLASS, attr_ulong(class, CKO_DATA)));
+    for (size_t i = 0; i < FLAG_CASES; i++)
+        UNIT_OK(attr_list_add(&parts.public_attrs, flag_cases[i].type, attr_bool(i == set)));
+    UNIT_OK(object_build(keys, &parts, &record));
+    UNIT_OK(object_from_record(1, buf_bytes(&record), &object));
+    return object;
+}
+
+static void each_boolean_attribute_is_a_flag_or_usage_of_its_own(void)
+{
+    keys = fixture_keys(1);
+    for (size_t i = 0; i < FLAG_CASES; i++) {
+        AUTO_OBJECT *object = flagged_object(i);
+        CU_ASSERT_EQUAL(object->flags, flag_cases[i].flag);
+        CU_ASSERT_EQUAL(object->usage, flag_cases[i].usage);
+    }
+    AUTO_OBJECT *object = flagged_object(FLAG_CASES);
+    CU_ASSERT_EQUAL(object->flags, 0);
+    CU_ASSERT_EQUAL(object->usage, 0);
+    seal_keys_free(keys);
+}
+
 static void the_secret_half_opens_with_the_keys(void)
 {
     keys = fixture_keys(1);
     AUTO_OBJECT *object = sample_object(&SAMPLE_AES(5, "label"));
     AUTO_SECRET store = SECRET_INIT;
     struct attr_list list = {.count = 0};
-    CU_ASSERT_PTR_NULL(object_attr(object, CKA_VALUE));
+    CU_ASSERT_FALSE(object_has(object, CKA_VALUE));
     UNIT_OK(object_secrets(keys, object, &store, &list));
     const struct attr *value = attrs_find(attrs_of(&list), CKA_VALUE);
     CU_ASSERT_PTR_NOT_NULL_FATAL(value);
@@ -241,6 +305,7 @@ static void a_template_matches_when_all_of_it_is_equal_and_visible(void)
 UNIT_SUITE("token/object", UNIT_CASE(a_record_gives_back_what_it_was_built_of),
            UNIT_CASE(attributes_are_sorted_by_type),
            UNIT_CASE(flags_and_usage_follow_the_attributes),
+           UNIT_CASE(each_boolean_attribute_is_a_flag_or_usage_of_its_own),
            UNIT_CASE(the_secret_half_opens_with_the_keys),
            UNIT_CASE(the_seal_is_bound_to_id_version_and_token),
            UNIT_CASE(an_object_without_secrets_has_no_seal),

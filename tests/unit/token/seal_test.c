@@ -190,7 +190,36 @@ static void a_damaged_master_key_file_is_refused(void)
     seal_keys_free(keys);
 }
 
-UNIT_SUITE("token/seal", UNIT_CASE(what_was_sealed_is_opened),
+static void no_purpose_opens_what_another_sealed(void)
+{
+    struct seal_keys *keys = fixture_keys(1);
+    AUTO_SECRET plain = SECRET_INIT;
+    for (int by = 0; by < SEAL_PURPOSE_COUNT; by++) {
+        AUTO_BUF sealed = BUF_INIT;
+        UNIT_OK(seal(keys, (enum seal_purpose)by, BYTES_NONE, bytes_of_str("value"), &sealed));
+        for (int with = 0; with < SEAL_PURPOSE_COUNT; with++)
+            UNIT_RC(unseal(keys, (enum seal_purpose)with, BYTES_NONE, buf_bytes(&sealed), &plain),
+                    with == by ? RC_OK : RC_TAMPERED);
+    }
+    seal_keys_free(keys);
+}
+
+static void a_pepper_taken_along_gives_the_same_mac(void)
+{
+    struct seal_keys *keys = fixture_keys(1);
+    AUTO_SECRET pepper = SECRET_INIT;
+    uint8_t here[32];
+    uint8_t there[32];
+    const struct bytes part = bytes_of_str("part");
+    UNIT_OK(seal_pepper(keys, &pepper));
+    UNIT_OK(seal_mac(keys, SEAL_PIN, &part, 1, here));
+    UNIT_OK(seal_mac_by(&pepper, &part, 1, there));
+    CU_ASSERT_TRUE(bytes_equal(bytes_of(here, 32), bytes_of(there, 32)));
+    seal_keys_free(keys);
+}
+
+UNIT_SUITE("token/seal", UNIT_CASE(no_purpose_opens_what_another_sealed),
+           UNIT_CASE(a_pepper_taken_along_gives_the_same_mac), UNIT_CASE(what_was_sealed_is_opened),
            UNIT_CASE(an_empty_value_is_sealed_and_opened), UNIT_CASE(two_seals_of_one_value_differ),
            UNIT_CASE(any_changed_byte_breaks_the_seal),
            UNIT_CASE(a_seal_cut_short_is_refused_at_every_length),

@@ -6,6 +6,7 @@
 
 #include "tests/unit/token/state_fixture.h"
 #include "tests/unit/unit.h"
+#include "token/state_internal.h"
 
 /* Tokens, users, objects and answered requests of each kind of history. */
 static void fill(struct replica *r)
@@ -74,6 +75,8 @@ static void answered_requests_survive(void)
     replica_open(&a);
     replica_open(&b);
     fill(&a);
+    a.head.sequence = 5000;
+    UNIT_RC(replica_destroy(&a, 5000).rc, RC_OBJECT_HANDLE);
     replica_snapshot(&a, &snapshot);
     UNIT_OK(state_restore(b.state, buf_bytes(&snapshot)));
     b.index = a.index;
@@ -81,6 +84,9 @@ static void answered_requests_survive(void)
     CU_ASSERT_EQUAL(replica_add(&b, &SAMPLE_AES(7, "again")), 7);
     b.head.sequence = 701;
     CU_ASSERT_EQUAL(replica_add(&b, &SAMPLE_AES(701, "new")), 701);
+    b.head.sequence = 5000;
+    UNIT_RC(replica_destroy(&b, 1).rc, RC_OBJECT_HANDLE); /* refused before */
+    CU_ASSERT_TRUE(replica_has(&b, 1));
     replica_close(&a);
     replica_close(&b);
 }
@@ -102,6 +108,58 @@ static void counts_of_objects_are_restored(void)
     CU_ASSERT_EQUAL(after.object_count, before.object_count);
     CU_ASSERT_TRUE(after.policy.strict);
     CU_ASSERT_EQUAL(state_next_token(b.state), 3);
+    replica_close(&a);
+    replica_close(&b);
+}
+
+/* Neither accepted nor anything changed. */
+static void refuse(struct replica *r, struct bytes snapshot)
+{
+    uint8_t before[32];
+    uint8_t after[32];
+    state_hash(r->state, before);
+    enum rc rc = state_restore(r->state, snapshot);
+    CU_ASSERT_TRUE(rc == RC_TAMPERED || rc == RC_VERSION);
+    state_hash(r->state, after);
+    CU_ASSERT_TRUE(bytes_equal(bytes_of(before, 32), bytes_of(after, 32)));
+}
+
+/* More than one batch, each read by several threads where there are processors. */
+static void many_objects_are_restored_with_hash_counts_and_indexes(void)
+{
+    enum { MANY = 20000 };
+    struct replica a;
+    struct replica b;
+    struct token_row token;
+    AUTO_BUF snapshot = BUF_INIT;
+    replica_open(&a);
+    replica_open(&b);
+    replica_token(&a, 1);
+    for (uint64_t i = 1; i <= MANY; i++) {
+        char label[24];
+        struct sample sample = SAMPLE_AES(i, label);
+        (void)snprintf(label, sizeof label, "key %u", (unsigned)(i / 3));
+        CU_ASSERT_EQUAL_FATAL(replica_add(&a, &sample), i);
+    }
+    replica_snapshot(&a, &snapshot);
+    UNIT_OK(state_restore(b.state, buf_bytes(&snapshot)));
+    b.index = a.index;
+    CU_ASSERT_TRUE(replica_same_hash(&a, &b));
+    CU_ASSERT_EQUAL(state_object_count(b.state), MANY);
+    UNIT_OK(state_token(b.state, 1, &token));
+    CU_ASSERT_EQUAL(token.object_count, MANY);
+    for (unsigned i = 1; i < MANY / 3; i += 97) {
+        char label[24];
+        (void)snprintf(label, sizeof label, "key %u", i);
+        struct found found = replica_find(&b, 1, CKA_LABEL, label);
+        CU_ASSERT_EQUAL(found.count, 3);
+        CU_ASSERT_EQUAL(found.handles[0], 3 * i);
+    }
+    UNIT_OK(replica_destroy(&a, MANY / 2).rc);
+    UNIT_OK(replica_destroy(&b, MANY / 2).rc);
+    CU_ASSERT_TRUE(replica_same_hash(&a, &b));
+    snapshot.ptr[snapshot.len / 2] ^= 1;
+    refuse(&b, buf_bytes(&snapshot));
     replica_close(&a);
     replica_close(&b);
 }
@@ -155,18 +213,6 @@ static void a_snapshot_keeps_the_moment_at_which_it_was_taken(void)
     replica_close(&c);
 }
 
-/* Neither accepted nor anything changed. */
-static void refuse(struct replica *r, struct bytes snapshot)
-{
-    uint8_t before[32];
-    uint8_t after[32];
-    state_hash(r->state, before);
-    enum rc rc = state_restore(r->state, snapshot);
-    CU_ASSERT_TRUE(rc == RC_TAMPERED || rc == RC_VERSION);
-    state_hash(r->state, after);
-    CU_ASSERT_TRUE(bytes_equal(bytes_of(before, 32), bytes_of(after, 32)));
-}
-
 static void a_changed_byte_anywhere_is_refused(void)
 {
     struct replica a;
@@ -203,6 +249,21 @@ static void a_snapshot_cut_short_or_lengthened_is_refused(void)
     UNIT_OK(buf_put_u8(&snapshot, 0));
     refuse(&a, buf_bytes(&snapshot));
     replica_close(&a);
+}
+
+/* True in itself, MAC and hash: handles from there on are those of session objects. */
+static void a_snapshot_whose_handles_are_used_up_is_refused(void)
+{
+    struct replica a;
+    struct replica b;
+    AUTO_BUF snapshot = BUF_INIT;
+    replica_open(&a);
+    replica_open(&b);
+    a.state->content.digest.next_handle = SESSION_HANDLE_BIT;
+    replica_snapshot(&a, &snapshot);
+    refuse(&b, buf_bytes(&snapshot));
+    replica_close(&a);
+    replica_close(&b);
 }
 
 static void the_snapshot_of_another_cluster_is_refused(void)
@@ -283,9 +344,11 @@ static void readers_go_on_during_effects_and_restores(void)
 
 UNIT_SUITE("token/snapshot", UNIT_CASE(a_restored_state_is_the_same_and_goes_on_the_same),
            UNIT_CASE(answered_requests_survive), UNIT_CASE(counts_of_objects_are_restored),
+           UNIT_CASE(many_objects_are_restored_with_hash_counts_and_indexes),
            UNIT_CASE(an_empty_state_is_restored_over_a_full_one),
            UNIT_CASE(a_snapshot_keeps_the_moment_at_which_it_was_taken),
            UNIT_CASE(a_changed_byte_anywhere_is_refused),
            UNIT_CASE(a_snapshot_cut_short_or_lengthened_is_refused),
+           UNIT_CASE(a_snapshot_whose_handles_are_used_up_is_refused),
            UNIT_CASE(the_snapshot_of_another_cluster_is_refused),
            UNIT_CASE(readers_go_on_during_effects_and_restores));

@@ -131,6 +131,26 @@ static void a_search_pages_in_ascending_order(void)
     seal_keys_free(keys);
 }
 
+static void the_greatest_handles_are_found_alone_and_together(void)
+{
+    struct seal_keys *keys = fixture_keys(1);
+    struct store *store = NULL;
+    const uint64_t last = SESSION_HANDLE_BIT * 2 - 1;
+    UNIT_OK(store_new(4, NULL, &store));
+    put(store, keys, last, "a");
+    struct found found = find(store, CKA_LABEL, bytes_of_str("a"), last - 1, 0);
+    CU_ASSERT_TRUE(found.count == 1 && found.handles[0] == last);
+    CU_ASSERT_EQUAL(find(store, CKA_LABEL, bytes_of_str("a"), last, 0).count, 0);
+    put(store, keys, last - 1, "a");
+    found = find(store, CKA_LABEL, bytes_of_str("a"), 0, 0);
+    CU_ASSERT_TRUE(found.count == 2 && found.handles[0] == last - 1 && found.handles[1] == last);
+    store_remove(store, last - 1);
+    store_remove(store, last);
+    CU_ASSERT_EQUAL(find(store, CKA_LABEL, bytes_of_str("a"), 0, 0).count, 0);
+    store_free(store);
+    seal_keys_free(keys);
+}
+
 static void a_replaced_object_leaves_its_old_indexes(void)
 {
     struct seal_keys *keys = fixture_keys(1);
@@ -316,6 +336,7 @@ static void readers_see_stable_objects_while_others_change(void)
 UNIT_SUITE("token/store", UNIT_CASE(a_set_of_handles_pages_like_a_sorted_list),
            UNIT_CASE(an_object_is_found_by_handle_until_it_is_removed),
            UNIT_CASE(a_search_pages_in_ascending_order),
+           UNIT_CASE(the_greatest_handles_are_found_alone_and_together),
            UNIT_CASE(a_replaced_object_leaves_its_old_indexes),
            UNIT_CASE(a_search_may_change_the_store_that_it_walks),
            UNIT_CASE(a_shared_roster_keeps_what_it_had),

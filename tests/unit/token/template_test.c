@@ -141,10 +141,12 @@ static const struct kind {
     {CKO_PUBLIC_KEY, CKK_EC},
     {CKO_PUBLIC_KEY, CKK_EC_EDWARDS},
     {CKO_PUBLIC_KEY, CKK_EC_MONTGOMERY},
+    {CKO_PUBLIC_KEY, CKK_ML_DSA},
     {CKO_PRIVATE_KEY, CKK_RSA},
     {CKO_PRIVATE_KEY, CKK_EC},
     {CKO_PRIVATE_KEY, CKK_EC_EDWARDS},
     {CKO_PRIVATE_KEY, CKK_EC_MONTGOMERY},
+    {CKO_PRIVATE_KEY, CKK_ML_DSA},
     {CKO_SECRET_KEY, CKK_AES},
     {CKO_SECRET_KEY, CKK_GENERIC_SECRET},
     {CKO_SECRET_KEY, CKK_HKDF},
@@ -436,9 +438,16 @@ static void trust_is_the_security_officers_to_give(void)
 
 /* ---- what an object has in the end ---- */
 
+static struct bytes value_of(const struct object *object, CK_ATTRIBUTE_TYPE type)
+{
+    struct bytes value = BYTES_NONE;
+    CU_ASSERT_TRUE(object_attr(object, type, &value));
+    return value;
+}
+
 static bool is_true(const struct object *object, CK_ATTRIBUTE_TYPE type)
 {
-    CU_ASSERT_PTR_NOT_NULL(object_attr(object, type));
+    CU_ASSERT_TRUE(object_has(object, type));
     return object_bool(object, type, false);
 }
 
@@ -459,11 +468,11 @@ static void a_created_key_was_seen_outside_and_says_so(void)
     CU_ASSERT_FALSE(is_true(key, CKA_TOKEN));
     CU_ASSERT_TRUE(is_true(key, CKA_ENCRYPT) && is_true(key, CKA_UNWRAP));
     CU_ASSERT_FALSE(is_true(key, CKA_DERIVE));
-    CU_ASSERT_EQUAL(object_attr(key, CKA_UNIQUE_ID)->value.len, 32);
-    CU_ASSERT_EQUAL(object_attr(key, CKA_CHECK_VALUE)->value.len, 3);
-    CU_ASSERT_EQUAL(object_attr(key, CKA_LABEL)->value.len, 0);
+    CU_ASSERT_EQUAL(value_of(key, CKA_UNIQUE_ID).len, 32);
+    CU_ASSERT_EQUAL(value_of(key, CKA_CHECK_VALUE).len, 3);
+    CU_ASSERT_EQUAL(value_of(key, CKA_LABEL).len, 0);
     CU_ASSERT_EQUAL(key->size_bits, 128);
-    CU_ASSERT_PTR_NULL(object_attr(key, CKA_VALUE));
+    CU_ASSERT_FALSE(object_has(key, CKA_VALUE));
     UNIT_RC(template_readable(key, CKA_VALUE), RC_ATTRIBUTE_SENSITIVE);
     UNIT_RC(template_readable(key, CKA_MODULUS), RC_ATTRIBUTE_TYPE);
     UNIT_OK(template_readable(key, CKA_VALUE_LEN));
@@ -498,7 +507,7 @@ static void a_wrong_check_value_is_refused_and_an_empty_one_means_none(void)
     add(&none, CKA_CHECK_VALUE, NULL, 0);
     UNIT_OK(create(&none, &key));
     CU_ASSERT_PTR_NOT_NULL_FATAL(key);
-    CU_ASSERT_EQUAL(object_attr(key, CKA_CHECK_VALUE)->value.len, 0);
+    CU_ASSERT_EQUAL(value_of(key, CKA_CHECK_VALUE).len, 0);
 }
 
 static void an_EC_point_is_taken_raw_and_as_DER_and_kept_as_DER(void)
@@ -521,9 +530,8 @@ static void an_EC_point_is_taken_raw_and_as_DER_and_kept_as_DER(void)
         add(&list, CKA_EC_POINT, der + skip, sizeof der - skip);
         UNIT_OK(create(&list, &key));
         CU_ASSERT_PTR_NOT_NULL_FATAL(key);
-        CU_ASSERT_TRUE(
-            bytes_equal(object_attr(key, CKA_EC_POINT)->value, bytes_of(der, sizeof der)));
-        CU_ASSERT_TRUE(object_attr(key, CKA_PUBLIC_KEY_INFO)->value.len > sizeof der);
+        CU_ASSERT_TRUE(bytes_equal(value_of(key, CKA_EC_POINT), bytes_of(der, sizeof der)));
+        CU_ASSERT_TRUE(value_of(key, CKA_PUBLIC_KEY_INFO).len > sizeof der);
         CU_ASSERT_FALSE(is_true(key, CKA_PRIVATE));
     }
 }
@@ -541,10 +549,10 @@ static void leading_zeros_of_big_integers_are_dropped(void)
     add(&list, CKA_PUBLIC_EXPONENT, "\0\0\x01\0\x01", 5);
     UNIT_OK(create(&list, &key));
     CU_ASSERT_PTR_NOT_NULL_FATAL(key);
-    CU_ASSERT_EQUAL(object_attr(key, CKA_MODULUS)->value.len, 256);
-    CU_ASSERT_EQUAL(object_attr(key, CKA_PUBLIC_EXPONENT)->value.len, 3);
+    CU_ASSERT_EQUAL(value_of(key, CKA_MODULUS).len, 256);
+    CU_ASSERT_EQUAL(value_of(key, CKA_PUBLIC_EXPONENT).len, 3);
     CK_ULONG bits = 0;
-    CU_ASSERT_TRUE(attr_value_ulong(object_attr(key, CKA_MODULUS_BITS)->value, &bits));
+    CU_ASSERT_TRUE(attr_value_ulong(value_of(key, CKA_MODULUS_BITS), &bits));
     CU_ASSERT_EQUAL(bits, 2048);
 }
 
@@ -678,7 +686,7 @@ static void the_template_of_the_unwrapping_key_is_enforced_for_bytes_too(void)
     request.enforced = attrs_of(&enforced.attrs);
     UNIT_OK(apply(&request, &key));
     CU_ASSERT_PTR_NOT_NULL_FATAL(key);
-    CU_ASSERT_TRUE(bytes_equal(object_attr(key, CKA_ID)->value, bytes_of("partition 7", 11)));
+    CU_ASSERT_TRUE(bytes_equal(value_of(key, CKA_ID), bytes_of("partition 7", 11)));
     CU_ASSERT_FALSE(is_true(key, CKA_SIGN));
     add(&list, CKA_ID, "partition 8", 11);
     request.wanted = attrs_of(&list.attrs);

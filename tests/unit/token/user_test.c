@@ -7,32 +7,37 @@
 
 static void a_pin_verifies_and_another_does_not(void)
 {
-    struct seal_keys *keys = fixture_keys(1);
-    struct seal_keys *others = fixture_keys(2);
+    struct replica r;
+    struct seal_keys *keys = fixture_keys(2);
+    struct state *others = NULL;
+    replica_open(&r);
+    UNIT_OK(state_new(keys, &others));
     struct user_row user = {.name = "anna"};
-    UNIT_RC(user_verify_pin(keys, &user, bytes_of_str("1234")), RC_USER_PIN_NOT_INITIALIZED);
-    UNIT_OK(user_set_pin(keys, &user, bytes_of_str("1234")));
+    UNIT_RC(user_verify_pin(r.state, &user, bytes_of_str("1234")), RC_USER_PIN_NOT_INITIALIZED);
+    UNIT_OK(user_set_pin(r.state, &user, bytes_of_str("1234")));
     CU_ASSERT_TRUE(user.has_pin);
     CU_ASSERT_EQUAL(user.iterations, 20000);
-    UNIT_OK(user_verify_pin(keys, &user, bytes_of_str("1234")));
-    UNIT_RC(user_verify_pin(keys, &user, bytes_of_str("1235")), RC_PIN_INCORRECT);
-    UNIT_RC(user_verify_pin(keys, &user, bytes_of_str("123")), RC_PIN_INCORRECT);
-    UNIT_RC(user_verify_pin(keys, &user, BYTES_NONE), RC_PIN_INCORRECT);
+    UNIT_OK(user_verify_pin(r.state, &user, bytes_of_str("1234")));
+    UNIT_RC(user_verify_pin(r.state, &user, bytes_of_str("1235")), RC_PIN_INCORRECT);
+    UNIT_RC(user_verify_pin(r.state, &user, bytes_of_str("123")), RC_PIN_INCORRECT);
+    UNIT_RC(user_verify_pin(r.state, &user, BYTES_NONE), RC_PIN_INCORRECT);
     UNIT_RC(user_verify_pin(others, &user, bytes_of_str("1234")), RC_PIN_INCORRECT);
+    state_free(others);
     seal_keys_free(keys);
-    seal_keys_free(others);
+    replica_close(&r);
 }
 
 static void one_pin_has_two_verifiers(void)
 {
-    struct seal_keys *keys = fixture_keys(1);
+    struct replica r;
+    replica_open(&r);
     struct user_row first = {.name = "anna"};
     struct user_row second = {.name = "bert"};
-    UNIT_OK(user_set_pin(keys, &first, bytes_of_str("1234")));
-    UNIT_OK(user_set_pin(keys, &second, bytes_of_str("1234")));
+    UNIT_OK(user_set_pin(r.state, &first, bytes_of_str("1234")));
+    UNIT_OK(user_set_pin(r.state, &second, bytes_of_str("1234")));
     CU_ASSERT_FALSE(bytes_equal(bytes_of(first.verifier, PIN_HASH_LEN),
                                 bytes_of(second.verifier, PIN_HASH_LEN)));
-    seal_keys_free(keys);
+    replica_close(&r);
 }
 
 static void a_pin_is_checked_against_the_policy(void)

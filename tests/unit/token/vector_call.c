@@ -187,6 +187,10 @@ static void fill(const struct vector *vector, struct vector_call *out)
         out->call.u.eddsa.ph = number_of(vector, "ph") != 0;
         out->call.u.eddsa.context = bytes_param(vector, out, "context");
         break;
+    case PARAM_SIGN_CONTEXT:
+        out->call.u.sign_context.hedge = number_of(vector, "hedge");
+        out->call.u.sign_context.context = bytes_param(vector, out, "context");
+        break;
     case PARAM_SP800_108:
         kdf_param(vector, out);
         break;

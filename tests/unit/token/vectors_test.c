@@ -47,6 +47,7 @@ static CK_KEY_TYPE type_of(const struct vector *vector)
                  {"CKK_EC", CKK_EC},
                  {"CKK_EC_EDWARDS", CKK_EC_EDWARDS},
                  {"CKK_EC_MONTGOMERY", CKK_EC_MONTGOMERY},
+                 {"CKK_ML_DSA", CKK_ML_DSA},
                  {"CKK_HKDF", CKK_HKDF},
                  {"CKK_SHA256_HMAC", CKK_SHA256_HMAC}};
     const char *name = vector_text(vector, "type");
@@ -291,6 +292,7 @@ static void run_trial(const struct trial *trial)
 
 /* Entries by row of the table; those that expect a refusal do not count. */
 static unsigned *seen;
+static bool has_ml_dsa;
 
 static void count(const struct trial *trial)
 {
@@ -307,6 +309,10 @@ static void run_vector(const struct vector *vector, void *context)
     vector_call_make(vector, &trial.made);
     if (trial.made.call.mech == NULL)
         return;
+    if (!crypto_lib_offers(trial.made.call.mech->key_type)) {
+        vector_call_clear(&trial.made);
+        return;
+    }
     trial.key = key_of(vector, "key", class_of(vector), type_of(vector));
     trial.second = key_of(vector, "second", CKO_SECRET_KEY, CKK_GENERIC_SECRET);
     vector_bytes(vector, "input", &trial.input);
@@ -337,6 +343,9 @@ static void run_files(void)
     seen = calloc(mechanism_count(), sizeof *seen);
     CU_ASSERT_PTR_NOT_NULL_FATAL(seen);
     UNIT_OK(crypto_lib_init());
+    has_ml_dsa = crypto_lib_offers(CKK_ML_DSA);
+    if (!has_ml_dsa)
+        fprintf(stderr, "this libcrypto has no ML-DSA: its vectors are skipped\n");
     for (int i = 0; i < file_count; i++) {
         char path[512];
         (void)snprintf(path, sizeof path, "%s/vectors/%s", UNIT_DATA_DIR, files[i]->d_name);
@@ -351,6 +360,8 @@ static void every_vector_holds_and_every_row_has_one(void)
 {
     run_files();
     for (size_t i = 0; i < mechanism_count(); i++) {
+        if (mechanism_at(i)->key_type == CKK_ML_DSA && !has_ml_dsa)
+            continue;
         if (seen[i] == 0)
             fprintf(stderr, "%s has no vector in tests/vectors\n", mechanism_at(i)->name);
         CU_ASSERT_TRUE(seen[i] > 0);
