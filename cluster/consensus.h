@@ -174,6 +174,7 @@ enum rc consensus_trouble(struct consensus *consensus, uint64_t id,
 enum rc consensus_peer_counters(struct consensus *consensus, struct peer_counters *out);
 
 struct consensus_status {
+    uint64_t renewed;                     /* how often: it is some milliseconds old when read */
     uint64_t term, applied, commit, last; /* of the log */
     uint64_t leader;                      /* node id, 0: none known */
     const char *role;                     /* "leader", "follower", "candidate" */

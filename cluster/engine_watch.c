@@ -203,6 +203,7 @@ static void publish_status(struct consensus *consensus, uint64_t leader)
     struct raft *raft = &consensus->raft;
     struct consensus_status *status = &consensus->status;
     int role = raft_role(raft);
+    status->renewed++;
     status->term = raft_current_term(raft);
     status->applied = raft_last_applied(raft);
     status->commit = raft_commit_index(raft);

@@ -182,6 +182,18 @@ struct consensus_status zones_status(struct zones *zones, unsigned i)
     return status;
 }
 
+/* The next but one was begun after the call. */
+struct consensus_status zones_new_status(struct zones *zones, unsigned i)
+{
+    uint64_t end = zones_now_ms() + ZONES_WAIT_MS;
+    struct consensus_status status = zones_status(zones, i);
+    uint64_t wanted = status.renewed + 2;
+    for (; status.renewed < wanted && zones_now_ms() < end; status = zones_status(zones, i))
+        (void)usleep(STEP_US);
+    CU_ASSERT(status.renewed >= wanted);
+    return status;
+}
+
 uint64_t zones_term(struct zones *zones, unsigned i)
 {
     return zones_status(zones, i).term;

@@ -76,7 +76,10 @@ enum rc zones_barrier(struct zones *zones, unsigned i, uint64_t *out_applied);
 void zones_cut(struct zones *zones, unsigned i, bool cut);
 void zones_trouble(struct zones *zones, unsigned i, const struct peer_trouble *trouble);
 uint64_t zones_term(struct zones *zones, unsigned i);
+/* A moment old. */
 struct consensus_status zones_status(struct zones *zones, unsigned i);
+/* All that it tells was so after the call. */
+struct consensus_status zones_new_status(struct zones *zones, unsigned i);
 uint64_t zones_now_ms(void);
 /* Of the first three, the one that is neither. */
 unsigned zones_other(unsigned a, unsigned b);

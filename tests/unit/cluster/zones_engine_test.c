@@ -16,6 +16,11 @@ static struct zones zones;
 
 /* ---- seen at once */
 
+static bool has_nudged(unsigned leader)
+{
+    return zones_status(&zones, leader).nudges >= 12;
+}
+
 /* A change while nothing else happens: the engine would tell with the next heartbeat. */
 static void a_change_is_seen_everywhere_long_before_the_next_heartbeat(void)
 {
@@ -30,7 +35,7 @@ static void a_change_is_seen_everywhere_long_before_the_next_heartbeat(void)
         is_seen = zones_settle(&zones);
     }
     CU_ASSERT(is_seen);
-    CU_ASSERT(zones_status(&zones, leader).nudges >= 12);
+    CU_ASSERT(zones_wait_for(has_nudged, leader));
     zones_clear(&zones);
 }
 

@@ -93,6 +93,11 @@ static void a_snapshot_over_a_distance_of_many_heartbeats_is_not_sent_again(void
     zones_clear(&zones);
 }
 
+static bool has_sent_two_snapshots(unsigned leader)
+{
+    return zones_status(&zones, leader).snapshots_sent >= 2;
+}
+
 static void a_newcomer_gets_the_state_as_a_snapshot(void)
 {
     zones_init(&zones);
@@ -105,7 +110,7 @@ static void a_newcomer_gets_the_state_as_a_snapshot(void)
     zones_join(&zones, 2, CONSENSUS_VOTER);
     zones_tokens(&zones, 10);
     CU_ASSERT(zones_settle(&zones));
-    CU_ASSERT(zones_status(&zones, 0).snapshots_sent >= 2);
+    CU_ASSERT(zones_wait_for(has_sent_two_snapshots, 0));
     CU_ASSERT(was_sent_no_more_than_needed(&sending, 2));
     CU_ASSERT_EQUAL(state_tokens(zones.zone[2].state, NULL, 0), 310);
     zones_clear(&zones);
