@@ -35,7 +35,7 @@ sleep "$seconds"
 wait_for 20 all_well
 phase own-zone-paused
 chaos pause a
-sleep $((seconds + 2))
+sleep $((seconds + 1 + patience)) # longer than a client waits for one HSM
 phase own-zone-resumed
 chaos resume a
 sleep "$seconds"

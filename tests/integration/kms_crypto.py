@@ -43,16 +43,15 @@ class Refused(Exception):
 
 
 def call(operation, region=REGION, **members):
-    """What this botocore's model has no words for: the JSON itself, signed. Like AWS's clients, again where quotas want a pause,
-    and twice where the server says that it is at fault (an RSA key takes its time on a busy machine)."""
-    for attempt in range(200):
+    """What this botocore's model has no words for: the JSON itself, signed. Like AWS's clients, twice again where the server says
+    that it is at fault (an RSA key takes its time on a busy machine)."""
+    for attempt in range(3):
         try:
             return call_once(operation, region, **members)
         except Refused as error:
-            if error.code != "ThrottlingException" and (error.code != "KMSInternalException" or attempt > 1):
+            if error.code != "KMSInternalException" or attempt > 1:
                 raise
         time.sleep(0.5)
-    raise AssertionError("throttled for ever")
 
 
 def call_once(operation, region, **members):
@@ -431,9 +430,11 @@ def wrapped_for(key, value, algorithm, wrapping):
     return given["ImportToken"], wrap(value, algorithm, path("wrapping.der", base64.b64decode(given["PublicKey"])))
 
 
-def import_into(key, value, algorithm="RSAES_OAEP_SHA_256", wrapping="RSA_2048", **members):
+def import_into(key, value, algorithm="RSAES_OAEP_SHA_256", wrapping="RSA_2048", valid_s=None, **members):
     token, wrapped = wrapped_for(key, value, algorithm, wrapping)
-    members.setdefault("ExpirationModel", "KEY_MATERIAL_DOES_NOT_EXPIRE")
+    members.setdefault("ExpirationModel", "KEY_MATERIAL_DOES_NOT_EXPIRE" if valid_s is None else "KEY_MATERIAL_EXPIRES")
+    if valid_s is not None:  # from now, when the wrapping key has been made
+        members["ValidTo"] = time.time() + valid_s
     return call("ImportKeyMaterial", members.pop("region", REGION), KeyId=key, ImportToken=token, EncryptedKeyMaterial=wrapped, **members)
 
 
@@ -497,7 +498,7 @@ def case_imports_that_are_wrong_change_nothing():
 def case_imported_material_expires():
     key = new_key(Origin="EXTERNAL")["KeyId"]
     value = os.urandom(32)
-    import_into(key, value, ExpirationModel="KEY_MATERIAL_EXPIRES", ValidTo=time.time() + 3)
+    import_into(key, value, valid_s=3)
     blob = kms.encrypt(KeyId=key, Plaintext=b"short-lived")["CiphertextBlob"]
     assert "ValidTo" in kms.describe_key(KeyId=key)["KeyMetadata"]
     time.sleep(3.5)

@@ -103,9 +103,8 @@ kms generate-data-key --key-id "$id" --key-spec AES_256 >/dev/null
 must_fail UnsupportedOperationException kms enable-key-rotation --key-id "$id"
 
 step "one external key is one KMS key's, also when two front ends are asked at once"
-"$QHSM" kms up --dir "$cluster" --name second >/dev/null
+"$QHSM" kms up --dir "$cluster" --name second --no-throttle >/dev/null
 printf 'xks_ca = %s\nxks_timeout_ms = 10000\n' "$proxy_ca" >>"$cluster/kms/second.conf"
-for name in kms second; do echo 'throttle = no' >>"$cluster/kms/$name.conf"; done
 restart_kms
 start_second_kms
 cat >"$work/race.py" <<'PY'

@@ -150,10 +150,11 @@ form_hsm() { # directory
 }
 new_uuid() { python3 -c 'import uuid; print(uuid.uuid4())'; }
 
-# A KMS front end beside it. Debian's programs of AWS, whatever else is on the machine; what they have of their own is not read.
+# A KMS front end beside it, without quotas, which a quick machine would use up. Debian's programs of AWS, whatever else is on
+# the machine; what they have of their own is not read.
 start_kms() { # options of kms up...
     step "start the KMS front end"
-    "$QHSM" kms up --dir "$cluster" --fast-time "$@"
+    "$QHSM" kms up --dir "$cluster" --fast-time --no-throttle "$@"
     # shellcheck disable=SC1091
     . "$cluster/env"
     export AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null AWS_EC2_METADATA_DISABLED=true AWS_PAGER=
@@ -174,8 +175,8 @@ restart_kms() {
     "$QHSM" kms up --dir "$cluster" >/dev/null
 }
 # Another front end of the cluster; its endpoint is $second.
-start_second_kms() {
-    "$QHSM" kms up --dir "$cluster" --name second >"$work/second"
+start_second_kms() { # options of kms up...
+    "$QHSM" kms up --dir "$cluster" --name second "$@" >"$work/second"
     second=$(sed -n 's/.*--endpoint-url \([^ ]*\) .*/\1/p' "$work/second")
 }
 # The lines of a client.conf that say who the client is.
