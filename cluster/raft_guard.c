@@ -10,6 +10,7 @@
 #include "common/log.h"
 
 #define TICKS_AT_ONCE 2U
+#define TIE_SHARE     10U /* of an election's time */
 
 static struct raft_guard *guard_of(struct raft_io *io)
 {
@@ -204,16 +205,78 @@ static struct raft_message as_known(struct raft *raft, const struct raft_message
     return known;
 }
 
+/* ---- uvClientSend() sees that a link has ended only when it writes to it: the message is lost,
+ * and a link made for the next. Between followers that next one is the second election: the first
+ * goes unheard wherever one of the two was restarted since they last spoke. What waits for nothing
+ * but its arrival is sent once more, which waits for the new link. */
+
+struct small_send {
+    struct raft_io_send outer;
+    struct raft_io_send *inner;
+    raft_io_send_cb done;
+    struct raft_guard *guard;
+    struct raft_message message;
+    bool is_again;
+    char address[]; /* the engine's may be gone by then */
+};
+
+static bool is_small(const struct raft_message *message)
+{
+    return message->type == RAFT_REQUEST_VOTE || message->type == RAFT_REQUEST_VOTE_RESULT ||
+           message->type == RAFT_APPEND_ENTRIES_RESULT;
+}
+
+static void small_sent(struct raft_io_send *request, int status)
+{
+    struct small_send *send = request->data;
+    struct raft_guard *guard = send->guard;
+    if (status == RAFT_IOERR && !send->is_again && !guard->closing) {
+        send->is_again = true;
+        if (guard->inner.send(&guard->io, &send->outer, &send->message, small_sent) == 0) {
+            guard->sent_again++;
+            return;
+        }
+    }
+    send->done(send->inner, status);
+    free(send);
+}
+
+static int send_small(struct raft_guard *guard, struct raft_io_send *request,
+                      const struct raft_message *message, raft_io_send_cb done)
+{
+    const char *address = message->server_address != NULL ? message->server_address : "";
+    size_t size = strlen(address) + 1;
+    struct small_send *send = calloc(1, sizeof *send + size);
+    if (send == NULL)
+        return RAFT_NOMEM;
+    send->outer.data = send;
+    send->inner = request;
+    send->done = done;
+    send->guard = guard;
+    send->message =
+        message->type == RAFT_APPEND_ENTRIES_RESULT ? as_known(guard->io.data, message) : *message;
+    send->message.server_address = send->address;
+    memcpy(send->address, address, size);
+    int rv = guard->inner.send(&guard->io, &send->outer, &send->message, small_sent);
+    if (rv != 0)
+        free(send);
+    return rv;
+}
+
+static void guard_close(struct raft_io *io, raft_io_close_cb done)
+{
+    guard_of(io)->closing = true;
+    guard_of(io)->inner.close(io, done);
+}
+
 static int guard_send(struct raft_io *io, struct raft_io_send *request,
                       const struct raft_message *message, raft_io_send_cb done)
 {
     struct raft_guard *guard = guard_of(io);
     if (message->type == RAFT_APPEND_ENTRIES && guard->told != NULL)
         guard->told(guard->context, message->server_id, message->append_entries.leader_commit);
-    if (message->type == RAFT_APPEND_ENTRIES_RESULT) {
-        const struct raft_message known = as_known(io->data, message);
-        return guard->inner.send(io, request, &known, done);
-    }
+    if (is_small(message))
+        return send_small(guard, request, message, done);
     if (message->type != RAFT_INSTALL_SNAPSHOT)
         return guard->inner.send(io, request, message, done);
     struct guard_send *send = calloc(1, sizeof *send);
@@ -446,6 +509,30 @@ static void forget_silent_leader(struct raft *raft)
     raft->follower_state.current_leader.address = NULL;
 }
 
+/* Two that have just begun to ask for pre-votes, equals, would each grant the other's, both become
+ * candidates, and nobody leads before the next random timeout. The one with the smaller number goes
+ * first: it leaves the other's question alone, for so short a time that nobody waits for one who
+ * cannot win. A lost pre-vote does no harm but that. */
+static bool goes_first(const struct raft *raft, const struct raft_message *message)
+{
+    const struct raft_request_vote *vote = &message->request_vote;
+    if (raft->state != RAFT_CANDIDATE || !raft->candidate_state.in_pre_vote || !vote->pre_vote ||
+        vote->disrupt_leader || raft->id > message->server_id)
+        return false;
+    raft_time begun = raft->election_timer_start;
+    return guard_time(raft->io) < begun + raft->election_timeout / TIE_SHARE &&
+           vote->term == raft->current_term + 1 && vote->last_log_index == raft->last_stored &&
+           vote->last_log_term == raft_members_term(raft, raft->last_stored);
+}
+
+static void recv_vote(struct raft_guard *guard, struct raft_message *message)
+{
+    struct raft *raft = guard->io.data;
+    forget_silent_leader(raft);
+    if (!goes_first(raft, message))
+        guard->recv(&guard->io, message);
+}
+
 static void guard_recv(struct raft_io *io, struct raft_message *message)
 {
     struct raft_guard *guard = guard_of(io);
@@ -456,8 +543,8 @@ static void guard_recv(struct raft_io *io, struct raft_message *message)
     if (message->type == RAFT_APPEND_ENTRIES_RESULT)
         note_answer(guard, message);
     if (message->type == RAFT_REQUEST_VOTE && io->data != NULL)
-        forget_silent_leader(io->data);
-    if (message->type == RAFT_INSTALL_SNAPSHOT)
+        recv_vote(guard, message);
+    else if (message->type == RAFT_INSTALL_SNAPSHOT)
         recv_install(guard, message);
     else if (message->type == RAFT_APPEND_ENTRIES && io->data != NULL)
         recv_entries(guard, message);
@@ -525,6 +612,7 @@ void raft_guard_install(struct raft_guard *guard)
     io->truncate = guard_truncate;
     io->append = guard_append;
     io->send = guard_send;
+    io->close = guard_close;
     io->snapshot_get = guard_snapshot_get;
     io->snapshot_put = guard_snapshot_put;
 }

@@ -17,6 +17,7 @@ struct raft_guard {
     raft_time now, seen; /* the engine's clock, and the real one when it was last looked at */
     raft_time stride;    /* the most that it goes on at once; 0 before start() */
     bool has_stored;     /* a term or vote, twice: in both of the engine's files */
+    bool closing;        /* nothing may be sent any more */
     unsigned own_puts;   /* snapshots of ours being written */
     unsigned installs;   /* InstallSnapshot being loaded or sent */
     /* The last one that was sent: until when its receiver may take to answer. */
@@ -30,6 +31,7 @@ struct raft_guard {
     uint64_t installs_dropped; /* sends refused while one was in flight or not answered */
     uint64_t installs_received;
     uint64_t receives_dropped; /* InstallSnapshot refused while we were writing one, or damaged */
+    uint64_t sent_again;       /* small messages that were lost with a link */
     raft_index next_index;     /* that the log goes on with; may be beyond, never before it */
     raft_index loaded_index;   /* last of the log as it was read at the start */
     raft_index snapshot_index; /* of the snapshot that the engine will hand to restore() */

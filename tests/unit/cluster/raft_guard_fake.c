@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/unit/cluster/raft_guard_fake.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct guard_fake fake;
@@ -37,9 +38,13 @@ static int fake_send(struct raft_io *io, struct raft_io_send *request,
         fake.sent_term = message->install_snapshot.last_term;
     if (message->type == RAFT_APPEND_ENTRIES_RESULT)
         fake.sent_last = message->append_entries_result.last_log_index;
+    if (message->type == RAFT_REQUEST_VOTE) {
+        fake.sent_vote = message->request_vote.term;
+        (void)snprintf(fake.sent_address, sizeof fake.sent_address, "%s", message->server_address);
+    }
     fake.send = request;
     fake.sent = done;
-    return 0;
+    return fake.send_result;
 }
 
 static int fake_start(struct raft_io *io, unsigned msecs, raft_io_tick_cb tick,
@@ -88,11 +93,19 @@ static int fake_truncate(struct raft_io *io, raft_index index)
     return 0;
 }
 
+static void fake_close(struct raft_io *io, raft_io_close_cb done)
+{
+    (void)io;
+    (void)done;
+    fake.closes++;
+}
+
 static raft_time fake_time(struct raft_io *io)
 {
     (void)io;
     return fake.now;
 }
+
 void guard_fake_received(struct raft_io *io, struct raft_message *message)
 {
     (void)io;
@@ -103,7 +116,7 @@ void guard_fake_received(struct raft_io *io, struct raft_message *message)
 void guard_fake_sent(struct raft_io_send *request, int status)
 {
     (void)request;
-    (void)status;
+    fake.status = status;
     fake.callbacks++;
 }
 
@@ -116,6 +129,7 @@ void guard_fake_begin(struct raft_guard *guard)
     guard->io.send = fake_send;
     guard->io.start = fake_start;
     guard->io.time = fake_time;
+    guard->io.close = fake_close;
     guard->io.append = fake_append;
     guard->io.truncate = fake_truncate;
     guard->io.set_term = fake_set_term;

@@ -19,6 +19,9 @@ struct guard_fake {
     raft_io_send_cb sent;
     raft_term sent_term;  /* of an InstallSnapshot */
     raft_index sent_last; /* of an answer to entries */
+    raft_term sent_vote;  /* of a vote that is asked for */
+    char sent_address[16];
+    int send_result;
     raft_io_recv_cb recv;
     raft_io_tick_cb tick;
     int store_result;
@@ -27,6 +30,8 @@ struct guard_fake {
     unsigned stores;
     raft_id vote;
     unsigned callbacks;
+    int status; /* of the last of them */
+    unsigned closes;
     raft_time now;
 };
 extern struct guard_fake fake;

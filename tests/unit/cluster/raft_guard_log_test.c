@@ -214,6 +214,60 @@ static void entries_after_one_that_has_left_the_log_are_taken_from_the_commit_on
     unfollow(&raft);
 }
 
+/* ---- equals */
+
+static unsigned taken(struct raft_guard *guard, raft_id from, raft_index last, raft_term term,
+                      bool pre_vote)
+{
+    struct raft_message vote = {
+        .type = RAFT_REQUEST_VOTE,
+        .server_id = from,
+        .request_vote = {
+            .term = term, .last_log_index = last, .last_log_term = 5, .pre_vote = pre_vote}};
+    fake.receives = 0;
+    fake.recv(&guard->io, &vote);
+    return fake.receives;
+}
+
+/* Of node 2, whose log ends in term 5. */
+static void begin_pre_vote(struct raft *raft, struct raft_guard *guard)
+{
+    follow(raft, guard);
+    guard->recv = guard_fake_received;
+    raft->io = &guard->io;
+    raft->id = 2;
+    raft->state = RAFT_CANDIDATE;
+    raft->current_term = 5;
+    raft->last_stored = raft_last_index(raft);
+    raft->election_timeout = 500;
+    raft->election_timer_start = guard->now;
+    raft->candidate_state.in_pre_vote = true;
+}
+
+static void of_two_equals_the_first_is_voted_for(void)
+{
+    static struct raft raft;
+    struct raft_guard guard;
+    begin_pre_vote(&raft, &guard);
+    raft_index last = raft.last_stored;
+    CU_ASSERT_EQUAL(taken(&guard, 3, last, 6, true), 0);
+    CU_ASSERT_EQUAL(taken(&guard, 1, last, 6, true), 1);     /* its turn */
+    CU_ASSERT_EQUAL(taken(&guard, 3, last + 1, 6, true), 1); /* it has more */
+    CU_ASSERT_EQUAL(taken(&guard, 3, last, 7, true), 1);     /* it is further */
+    CU_ASSERT_EQUAL(taken(&guard, 3, last, 6, false), 1);    /* it won */
+    fake.now += 49;
+    CU_ASSERT_EQUAL(taken(&guard, 3, last, 6, true), 0);
+    fake.now += 1; /* this one cannot win, it seems */
+    CU_ASSERT_EQUAL(taken(&guard, 3, last, 6, true), 1);
+    raft.election_timer_start = guard.now;
+    raft.candidate_state.in_pre_vote = false;
+    CU_ASSERT_EQUAL(taken(&guard, 3, last, 6, true), 1);
+    raft.state = RAFT_FOLLOWER;
+    memset(&raft.follower_state, 0, sizeof raft.follower_state);
+    CU_ASSERT_EQUAL(taken(&guard, 3, last, 6, true), 1);
+    unfollow(&raft);
+}
+
 /* ---- answers */
 
 static raft_index last_in_answer(struct raft_guard *guard, raft_index rejected, raft_index last)
@@ -223,6 +277,7 @@ static raft_index last_in_answer(struct raft_guard *guard, raft_index rejected, 
     answer.append_entries_result.rejected = rejected;
     answer.append_entries_result.last_log_index = last;
     CU_ASSERT_EQUAL(guard->io.send(&guard->io, &send, &answer, guard_fake_sent), 0);
+    fake.sent(fake.send, 0);
     return fake.sent_last;
 }
 
@@ -248,4 +303,5 @@ UNIT_SUITE("raft_guard_log", UNIT_CASE(each_change_of_the_members_is_the_first_e
            UNIT_CASE(a_vote_is_not_refused_for_a_leader_that_is_silent),
            UNIT_CASE(time_in_which_it_stood_still_does_not_count),
            UNIT_CASE(entries_after_one_that_has_left_the_log_are_taken_from_the_commit_on),
+           UNIT_CASE(of_two_equals_the_first_is_voted_for),
            UNIT_CASE(an_answer_names_no_entry_that_is_not_there));

@@ -130,6 +130,63 @@ static void a_newer_snapshot_is_sent_with_its_own_term(void)
     raft_free(message.install_snapshot.data.base);
 }
 
+/* The engine's own copy of the address is gone by the second time. */
+static void ask_for_vote(struct raft_guard *guard)
+{
+    static struct raft_io_send send;
+    char address[] = "hsm-b:5701";
+    struct raft_message vote = {.type = RAFT_REQUEST_VOTE,
+                                .server_id = 2,
+                                .server_address = address,
+                                .request_vote = {.term = 7, .pre_vote = true}};
+    CU_ASSERT_EQUAL(guard->io.send(&guard->io, &send, &vote, guard_fake_sent), 0);
+    memset(address, '-', sizeof address - 1);
+    memset(fake.sent_address, 0, sizeof fake.sent_address);
+    fake.sent_vote = 0;
+}
+
+static void a_vote_that_is_lost_with_its_link_is_asked_for_again(void)
+{
+    struct raft_guard guard;
+    guard_fake_begin(&guard);
+    ask_for_vote(&guard);
+    fake.sent(fake.send, RAFT_IOERR);
+    CU_ASSERT_EQUAL(fake.sends, 2);
+    CU_ASSERT_EQUAL(fake.sent_vote, 7);
+    CU_ASSERT_STRING_EQUAL(fake.sent_address, "hsm-b:5701");
+    CU_ASSERT_EQUAL(fake.callbacks, 0);
+    fake.sent(fake.send, RAFT_IOERR); /* not for ever */
+    CU_ASSERT_EQUAL(fake.sends, 2);
+    CU_ASSERT_EQUAL(fake.callbacks, 1);
+    CU_ASSERT_EQUAL(fake.status, RAFT_IOERR);
+    ask_for_vote(&guard);
+    fake.sent(fake.send, 0);
+    CU_ASSERT_EQUAL(fake.sends, 3);
+    CU_ASSERT_EQUAL(fake.callbacks, 2);
+    CU_ASSERT_EQUAL(guard.sent_again, 1);
+}
+
+static void nothing_is_sent_again_that_cannot_be(void)
+{
+    struct raft_guard guard;
+    guard_fake_begin(&guard);
+    ask_for_vote(&guard);
+    fake.send_result = RAFT_NOMEM;
+    fake.sent(fake.send, RAFT_IOERR);
+    CU_ASSERT_EQUAL(fake.callbacks, 1);
+    fake.send_result = 0;
+    ask_for_vote(&guard);
+    fake.sent(fake.send, RAFT_CANCELED);
+    ask_for_vote(&guard);
+    guard.io.close(&guard.io, NULL);
+    CU_ASSERT_EQUAL(fake.closes, 1);
+    unsigned sends = fake.sends;
+    fake.sent(fake.send, RAFT_IOERR);
+    CU_ASSERT_EQUAL(fake.sends, sends);
+    CU_ASSERT_EQUAL(fake.callbacks, 3);
+    CU_ASSERT_EQUAL(guard.sent_again, 0);
+}
+
 static raft_id heard_from;
 static void heard(void *context, raft_id from)
 {
@@ -548,6 +605,8 @@ static void the_first_entries_are_not_appended_again_to_a_log_that_begins_later(
 UNIT_SUITE("raft_guard", UNIT_CASE(a_snapshot_is_loaded_once_until_it_is_sent),
            UNIT_CASE(a_snapshot_that_was_sent_is_not_sent_again_before_its_answer),
            UNIT_CASE(a_newer_snapshot_is_sent_with_its_own_term),
+           UNIT_CASE(a_vote_that_is_lost_with_its_link_is_asked_for_again),
+           UNIT_CASE(nothing_is_sent_again_that_cannot_be),
            UNIT_CASE(leaders_messages_are_told_of_and_their_snapshots_judged),
            UNIT_CASE(other_messages_pass),
            UNIT_CASE(a_snapshot_is_not_received_while_one_is_written),
