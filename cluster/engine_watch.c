@@ -246,7 +246,7 @@ uint64_t engine_publish(struct consensus *consensus)
 
 static enum rc no_peers(void)
 {
-    return rc_fail(RC_UNSUPPORTED, "this HSM talks to no peers (listen_peers is not set)");
+    return rc_fail(RC_UNSUPPORTED, "this HSM talks to no peers (listen_peer is not set)");
 }
 
 enum rc consensus_reload(struct consensus *consensus, SSL_CTX *server, SSL_CTX *client)

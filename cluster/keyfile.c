@@ -9,15 +9,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "common/predecessor.h"
 #include "token/seal.h"
 
 #define FILE_MAX          ((off_t)1024 * 1024)
-#define LOCK_TRIES        20U
-#define LOCK_STEP_NS      (50L * 1000 * 1000)
 #define CREDENTIAL_PREFIX "credential:"
 
 static void close_fd(const int *fd)
@@ -123,15 +121,13 @@ enum rc keyfile_unlock_key(const char *source, struct secret *out)
 
 /* ---- the directory */
 
-/* One that was killed a moment ago may still be on its way out. */
 static enum rc take_lock(int fd, const char *state_dir)
 {
-    const struct timespec step = {.tv_nsec = LOCK_STEP_NS};
-    for (unsigned i = 0; i < LOCK_TRIES; i++) {
+    unsigned tries = 0;
+    do {
         if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return RC_OK;
-        (void)nanosleep(&step, NULL);
-    }
+    } while (predecessor_wait(&tries));
     return rc_fail(RC_CONFIG, "another qhsmd runs on state_dir %s", state_dir);
 }
 

@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "common/predecessor.h"
+
 #define BACKLOG 512
 
 /* ---- Unix */
@@ -38,11 +40,18 @@ static bool is_stale(const struct sockaddr_un *address)
 
 static int bind_address(int fd, const struct sockaddr_un *address)
 {
-    int rv = bind(fd, (const struct sockaddr *)address, sizeof *address);
-    if (rv == 0 || errno != EADDRINUSE || !is_stale(address))
-        return rv;
-    (void)unlink(address->sun_path);
-    return bind(fd, (const struct sockaddr *)address, sizeof *address);
+    unsigned tries = 0;
+    for (;;) {
+        int rv = bind(fd, (const struct sockaddr *)address, sizeof *address);
+        if (rv == 0 || errno != EADDRINUSE)
+            return rv;
+        if (is_stale(address) && unlink(address->sun_path) == 0)
+            continue;
+        if (!predecessor_wait(&tries)) {
+            errno = EADDRINUSE;
+            return rv;
+        }
+    }
 }
 
 /* Nobody can connect before listen(), so the mode is right from the first moment. */
@@ -87,24 +96,6 @@ enum rc listener_split(const char *key, const char *text, char host[LISTENER_HOS
     return RC_OK;
 }
 
-static int bind_one(const struct addrinfo *info)
-{
-    const int on = 1;
-    int fd = socket(info->ai_family, info->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK,
-                    info->ai_protocol);
-    if (fd < 0)
-        return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (info->ai_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int error = errno;
-    (void)close(fd);
-    errno = error;
-    return -1;
-}
-
 enum rc listener_bind_tcp(const char *key, const char *text, struct listener_sockets *out)
 {
     char host[LISTENER_HOST_MAX];
@@ -119,7 +110,7 @@ enum rc listener_bind_tcp(const char *key, const char *text, struct listener_soc
         return rc_fail(RC_CONFIG, "%s %s: %s", key, text, gai_strerror(rv));
     int error = 0;
     for (const struct addrinfo *info = list; info != NULL; info = info->ai_next) {
-        int fd = out->count < LISTENER_SOCKETS_MAX ? bind_one(info) : -1;
+        int fd = out->count < LISTENER_SOCKETS_MAX ? predecessor_listen(info, true) : -1;
         if (fd >= 0)
             out->fds[out->count++] = fd;
         else

@@ -143,7 +143,7 @@ enum rc peer_transport_new(const struct peer_transport_config *config, struct pe
     (void)pthread_mutex_init(&transport->tls_lock, NULL);
     enum rc rc = peer_transport_reload(transport, config->server, config->client);
     if (rc == RC_OK)
-        rc = listener_bind_tcp("listen_peers", config->listen, &transport->sockets);
+        rc = listener_bind_tcp("listen_peer", config->listen, &transport->sockets);
     if (rc != RC_OK) {
         peer_transport_free(transport);
         return rc;

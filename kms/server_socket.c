@@ -7,26 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/predecessor.h"
 #include "kms/server_internal.h"
-
-#define BACKLOG 512
-
-static int open_address(const struct addrinfo *info)
-{
-    const int on = 1, off = 0;
-    int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (info->ai_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    int saved = errno;
-    (void)close(fd);
-    errno = saved;
-    return -1;
-}
 
 /* Of every address: IPv6, which takes IPv4 too. Of a name with both: IPv4. */
 static int open_first(const struct addrinfo *list, bool every)
@@ -34,7 +16,7 @@ static int open_first(const struct addrinfo *list, bool every)
     for (int round = 0; round < 2; round++) {
         int family = (round == 0) == every ? AF_INET6 : AF_INET;
         for (const struct addrinfo *one = list; one != NULL; one = one->ai_next) {
-            int fd = one->ai_family == family ? open_address(one) : -1;
+            int fd = one->ai_family == family ? predecessor_listen(one, false) : -1;
             if (fd >= 0)
                 return fd;
         }

@@ -4,15 +4,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tools/dev.h"
+
+#define KILL_MS 10000U
 
 void process_clear(struct process *process)
 {
@@ -115,27 +119,65 @@ enum rc process_start(struct process *process)
     return dev_file_write(buf_str(&process->pid_file), 0644, buf_bytes(&text));
 }
 
+/* A descriptor of the process: what it is told then reaches no other that got its number. */
+static enum rc open_process(struct process *process, pid_t *out_pid, int *out)
+{
+    *out_pid = process_pid(process);
+    *out = *out_pid == 0 ? -1 : pidfd_open(*out_pid, 0);
+    if (*out < 0 && *out_pid != 0 && errno != ESRCH)
+        return rc_fail(RC_IO, "pidfd_open %d: %s", (int)*out_pid, strerror(errno));
+    return *out >= 0 ? RC_OK
+                     : rc_fail(RC_NOT_FOUND, "no %s runs by %s", process->name,
+                               buf_str(&process->pid_file));
+}
+
+/* Until all its threads are gone, and with them its locks and addresses. */
+static bool wait_ended(int fd, unsigned timeout_ms)
+{
+    struct pollfd ended = {.fd = fd, .events = POLLIN};
+    int rv = 0;
+    do
+        rv = poll(&ended, 1, (int)timeout_ms);
+    while (rv < 0 && errno == EINTR);
+    return rv > 0;
+}
+
+static enum rc send_signal(int fd, pid_t pid, int number)
+{
+    if (pidfd_send_signal(fd, number, NULL, 0) != 0 && errno != ESRCH)
+        return rc_fail(RC_IO, "kill %d: %s", (int)pid, strerror(errno));
+    if (number == SIGKILL && !wait_ended(fd, KILL_MS))
+        return rc_fail(RC_IO, "process %d is killed, and does not end", (int)pid);
+    return RC_OK;
+}
+
 enum rc process_signal(struct process *process, int number)
 {
-    pid_t pid = process_pid(process);
-    if (pid == 0)
-        return rc_fail(RC_NOT_FOUND, "no %s runs by %s", process->name,
-                       buf_str(&process->pid_file));
-    return kill(pid, number) == 0 ? RC_OK
-                                  : rc_fail(RC_IO, "kill %d: %s", (int)pid, strerror(errno));
+    pid_t pid = 0;
+    int fd = -1;
+    TRY(open_process(process, &pid, &fd));
+    enum rc rc = send_signal(fd, pid, number);
+    (void)close(fd);
+    return rc;
+}
+
+static enum rc stop(int fd, pid_t pid, unsigned timeout_ms)
+{
+    TRY(send_signal(fd, pid, SIGTERM));
+    TRY(send_signal(fd, pid, SIGCONT)); /* one that is paused hears it then */
+    return wait_ended(fd, timeout_ms) ? RC_OK : send_signal(fd, pid, SIGKILL);
 }
 
 enum rc process_stop(struct process *process, unsigned timeout_ms)
 {
-    pid_t pid = process_pid(process);
-    TRY(process_signal(process, SIGTERM));
-    (void)kill(pid, SIGCONT); /* one that is paused hears it then */
-    for (unsigned waited = 0; waited < timeout_ms && state_of(process, pid) != 0; waited += 20) {
-        (void)waitpid(pid, NULL, WNOHANG);
-        dev_rest_ms(20);
-    }
-    if (state_of(process, pid) != 0)
-        (void)kill(pid, SIGKILL);
+    pid_t pid = 0;
+    int fd = -1;
+    TRY(open_process(process, &pid, &fd));
+    enum rc rc = stop(fd, pid, timeout_ms);
+    (void)close(fd);
+    if (rc != RC_OK)
+        return rc;
+    (void)waitpid(pid, NULL, WNOHANG); /* when we started it */
     (void)unlink(buf_str(&process->pid_file));
     return RC_OK;
 }

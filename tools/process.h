@@ -28,7 +28,7 @@ pid_t process_pid(struct process *process);
 bool process_is_paused(struct process *process);
 /* `NAME --config CONFIG` in a session of its own, output to the log; writes the pid file. */
 enum rc process_start(struct process *process);
-/* RC_NOT_FOUND when none runs. */
+/* After SIGKILL it is gone, with its locks and addresses. RC_NOT_FOUND when none runs. */
 enum rc process_signal(struct process *process, int number);
 /* SIGTERM, then SIGKILL when it does not go within the time. RC_NOT_FOUND when none runs. */
 enum rc process_stop(struct process *process, unsigned timeout_ms);

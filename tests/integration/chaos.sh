@@ -122,6 +122,22 @@ wait_for 15 settled
 generate after-standstill
 [ "$(reign)" = "$before" ] || fail "$before led before, $(reign) leads now"
 
+step "a zone that is said to be killed is gone, with its lock and its addresses"
+for _ in 1 2 3 4 5; do
+    python3 - "$QHSM" "$cluster" <<'PY'
+import fcntl, re, socket, subprocess, sys
+qhsm, cluster = sys.argv[1:]
+conf = open(cluster + "/zone-c/qhsmd.conf").read()
+lock = open(cluster + "/zone-c/state/lock")
+subprocess.run([qhsm, "chaos", "kill", "c", "--dir", cluster], check=True, stdout=subprocess.DEVNULL)
+fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+for host, port in re.findall(r"^listen_(?:tcp|peer) = (.*):(\d+)$", conf, re.M):
+    socket.create_server((host, int(port))).close()
+PY
+    chaos restart c >/dev/null
+done
+wait_for 15 settled
+
 step "who may not, and what is wrong"
 must_fail 'NOT_FOUND' chaos pause z
 must_fail '1000' chaos drop a --permille 1001
