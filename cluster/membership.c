@@ -252,13 +252,14 @@ void membership_stop(struct membership *membership)
         return;
     membership->stopping = true;
     membership_wake(membership);
-    (void)pthread_join(membership->thread, NULL);
 }
 
 void membership_free(struct membership *membership)
 {
     if (membership == NULL)
         return;
+    membership_stop(membership);
+    (void)pthread_join(membership->thread, NULL);
     (void)pthread_cond_destroy(&membership->changed);
     (void)pthread_mutex_destroy(&membership->lock);
     free(membership);

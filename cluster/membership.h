@@ -22,8 +22,10 @@ bool membership_refusal(struct membership *membership, uint64_t id,
                         char out[MEMBERSHIP_REASON_LEN]);
 /* Looks again now rather than in a quarter of a second. Any thread. */
 void membership_wake(struct membership *membership);
-/* Its thread ends; requests may still ask and wake it until it is freed. */
+/* It begins nothing any more; requests may still ask and wake it until it is freed. Not waited
+ * for: it may wait for a change that without a majority only the engine's end ends. */
 void membership_stop(struct membership *membership);
+/* Waits for its thread: after consensus_end(). */
 void membership_free(struct membership *membership);
 
 #endif

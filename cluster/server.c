@@ -419,8 +419,7 @@ void server_stop(struct server *server)
     if (server == NULL)
         return;
     struct service *service = &server->service;
-    if (service->membership != NULL)
-        membership_stop(service->membership);
+    membership_stop(service->membership);
     if (service->backups != NULL)
         backups_stop(service->backups);
     send_clients_away(server);

@@ -678,6 +678,27 @@ static void a_leader_that_stops_sends_clients_away_and_hands_the_lead_over(void)
     CU_ASSERT_EQUAL(visitor.cut, 0);
 }
 
+/* The last of the patient cluster, whose members would take a minute to elect. */
+static void a_leader_without_a_majority_ends_when_it_is_told_to(void)
+{
+    struct peer_client client;
+    enum rc rc = RC_OK;
+    begin();
+    unsigned leader = trio_leader(&trio);
+    join(&client, leader);
+    CU_ASSERT(client_create_data(&client, "what they had", &rc) != 0);
+    client_close(&client);
+    for (unsigned i = 0; i < TRIO_COUNT; i++)
+        if (i != leader)
+            trio_kill(&trio, i);
+    (void)sleep(2); /* it notes in the log what they had */
+    uint64_t start = trio_now_ms();
+    CU_ASSERT_EQUAL(trio_stop(&trio, leader), 0);
+    CU_ASSERT(trio_now_ms() - start < TRIO_WAIT_MS);
+    CU_ASSERT(trio_end(&trio));
+    is_up = false;
+}
+
 static void all_end_with_the_same(void)
 {
     begin_hasty();
@@ -697,6 +718,7 @@ UNIT_SUITE("trio", UNIT_CASE(what_one_writes_each_reads_at_once),
            UNIT_CASE(a_malformed_effect_is_refused_with_its_message),
            UNIT_CASE(a_drained_hsm_sends_clients_elsewhere),
            UNIT_CASE(a_leader_that_stops_sends_clients_away_and_hands_the_lead_over),
+           UNIT_CASE(a_leader_without_a_majority_ends_when_it_is_told_to),
            UNIT_CASE(the_leader_is_killed_and_nothing_is_lost),
            UNIT_CASE(a_leader_that_is_cut_off_serves_nothing_stale),
            UNIT_CASE(a_change_under_way_when_the_leader_is_cut_off_is_made_once),
