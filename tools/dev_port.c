@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/dev.h"
@@ -15,6 +16,10 @@
 #define PORT_FIRST 15000U
 #define PORT_COUNT 16000U
 #define PORT_TRIES 200U
+/* Ports are gone through in the course of five minutes: one of a daemon that is down is not given
+ * to another cluster a moment later. Who asks at the same time begins elsewhere. */
+#define TURN_MS 20U
+#define SPREAD  16U
 
 /* For as long as this process runs, by an abstract name: another `dev up` at the same time takes
  * another port. */
@@ -43,6 +48,14 @@ static bool is_free(unsigned port)
     return bound;
 }
 
+static unsigned candidate(uint16_t random, unsigned tries)
+{
+    struct timespec now = {.tv_sec = 0};
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t turn = ((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000) / TURN_MS;
+    return PORT_FIRST + (unsigned)((turn + random % SPREAD + tries) % PORT_COUNT);
+}
+
 /* Free now; the daemon says so should somebody take it meanwhile. */
 enum rc dev_port_take(unsigned *out_port)
 {
@@ -50,7 +63,7 @@ enum rc dev_port_take(unsigned *out_port)
         uint16_t raw = 0;
         if (getrandom(&raw, sizeof raw, 0) != (ssize_t)sizeof raw)
             return rc_fail(RC_RANDOM, "getrandom failed");
-        unsigned port = PORT_FIRST + raw % PORT_COUNT;
+        unsigned port = candidate(raw, i);
         if (!reserve(port) || !is_free(port))
             continue;
         *out_port = port;

@@ -286,18 +286,24 @@ print("-----END PKCS#11 PROVIDER URI-----")
 PY
 }
 
-# Below the range of connections that go out, which could take the port of a daemon that is down.
+# As qhsm dev up takes them (tools/dev_port.c): below the range of connections that go out, and not one that a daemon
+# of another test had a moment ago, which may be down. None is given twice.
 free_port() {
-    python3 - <<'PY'
-import random, socket
-while True:
-    port = random.randrange(15000, 31000)
-    try:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", port))
-        break
-    except OSError:
-        pass
+    python3 - "$work/ports" <<'PY'
+import random, socket, sys, time
+with open(sys.argv[1], "a+") as file:
+    file.seek(0)
+    given = file.read().split()
+    for tries in range(16000):
+        port = 15000 + (time.monotonic_ns() // 20000000 + random.randrange(128) + tries) % 16000
+        try:
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        if str(port) not in given:
+            break
+    print(port, file=file)
 print(port)
 PY
 }
