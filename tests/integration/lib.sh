@@ -53,15 +53,20 @@ cleanup() {
             printf -- '--- %s\n' "${log##*/}"
             tail -n 30 "$log"
         done
+        printf 'FAILED in step: %s: %s\n' "$step_name" "${failed_at:-}"
+        [ ! -s "$work/why" ] || tail -n 20 "$work/why"
     fi
     [ -n "${QHSM_TEST_KEEP:-}" ] || rm -rf "$work"
     exit "$code"
 }
 trap cleanup EXIT
 trap 'exit 1' INT TERM
+# Said again after the logs, which may be long.
+set -E
+trap 'failed_at="${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR
 
 step() { step_name=$*; printf 'step: %s\n' "$*"; }
-fail() { printf 'fail: %s\n' "$*" >&2; exit 1; }
+fail() { printf 'fail: %s\n' "$*" | tee -a "$work/why" >&2; exit 1; }
 skip() { printf 'skipped: %s\n' "$*"; exit 77; }
 need() { for program in "$@"; do command -v "$program" >/dev/null || skip "$program is not installed"; done; }
 
@@ -69,8 +74,9 @@ need() { for program in "$@"; do command -v "$program" >/dev/null || skip "$prog
 must_fail() { # pattern, command...
     local pattern=$1 output
     shift
-    if output=$("$@" 2>&1); then printf '%s\n' "$output"; fail "worked, but should not: $*"; fi
-    grep -qE -- "$pattern" <<<"$output" || { printf '%s\n' "$output"; fail "no '$pattern' in the error of: $*"; }
+    if output=$("$@" 2>&1); then printf '%s\n' "$output" | tee -a "$work/why"; fail "worked, but should not: $*"; fi
+    grep -qE -- "$pattern" <<<"$output" ||
+        { printf '%s\n' "$output" | tee -a "$work/why"; fail "no '$pattern' in the error of: $*"; }
 }
 
 # Waits until a command works: the given seconds on a machine that has the time, three times as long on one that has not.
