@@ -35,6 +35,8 @@ enum rc dev_program(const char *name, const char *in_build,
                     struct buf *out); /* absolute path of a part of ours */
 
 /* dev_dir.c: which directory, whose cluster, which zone. */
+/* Where this user's clusters are kept, appended; may not be there yet. RC_USAGE without HOME. */
+enum rc dev_state_dir(struct buf *out);
 /* Absolute; NULL: the default one. */
 enum rc dev_locate(const char *dir, struct buf *out);
 /* One command at a time in a directory; held until the process ends. */

@@ -12,6 +12,14 @@
 #include "tools/connection.h"
 #include "tools/dev.h"
 
+enum rc dev_state_dir(struct buf *out)
+{
+    const char *home = getenv("HOME");
+    if (home == NULL || home[0] != '/')
+        return rc_fail(RC_USAGE, "HOME is not set: give --dir");
+    return buf_printf(out, "%s/.local/state/qhsm", home);
+}
+
 enum rc dev_locate(const char *dir, struct buf *out)
 {
     if (dir != NULL) {
@@ -22,10 +30,8 @@ enum rc dev_locate(const char *dir, struct buf *out)
             return rc_fail(RC_IO, "current directory: %s", strerror(errno));
         return buf_printf(out, "%s/%s", cwd, dir);
     }
-    const char *home = getenv("HOME");
-    if (home == NULL || home[0] != '/')
-        return rc_fail(RC_USAGE, "HOME is not set: give --dir");
-    return buf_printf(out, "%s/.local/state/qhsm/dev", home);
+    TRY(dev_state_dir(out));
+    return buf_printf(out, "/dev");
 }
 
 enum rc dev_lock(const char *dir)

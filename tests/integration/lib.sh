@@ -292,24 +292,27 @@ print("-----END PKCS#11 PROVIDER URI-----")
 PY
 }
 
-# As qhsm dev up takes them (tools/dev_port.c): below the range of connections that go out, and not one that a daemon
-# of another test had a moment ago, which may be down. None is given twice.
+# As qhsm dev up takes them (tools/dev_port.c): below the range of connections that go out, and in turn, since a daemon
+# of another test that had it a moment ago may be down.
 free_port() {
-    python3 - "$work/ports" <<'PY'
-import random, socket, sys, time
-with open(sys.argv[1], "a+") as file:
-    file.seek(0)
-    given = file.read().split()
-    for tries in range(16000):
-        port = 15000 + (time.monotonic_ns() // 20000000 + random.randrange(128) + tries) % 16000
-        try:
-            with socket.socket() as s:
-                s.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        if str(port) not in given:
-            break
-    print(port, file=file)
-print(port)
+    python3 - <<'PY'
+import fcntl, os, socket
+path = os.path.expanduser("~/.local/state/qhsm/next-port")
+os.makedirs(os.path.dirname(path), exist_ok=True)
+while True:
+    with open(path, "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        number = int(file.readline() or "0") % 10000
+        file.truncate(0)
+        print("%05d" % ((number + 1) % 10000), file=file, flush=True)
+    try:
+        with socket.socket() as port, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as taken:
+            taken.bind("\0qhsm-port-%d" % (15000 + number)) # a unit suite's
+            port.bind(("127.0.0.1", 15000 + number))
+        break
+    except OSError:
+        pass
+print(15000 + number)
 PY
 }

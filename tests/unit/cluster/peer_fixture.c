@@ -11,8 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PORT_FIRST 20000U
-#define PORT_COUNT 12000U
+#define PORT_FIRST 25000U
+#define PORT_COUNT 7000U
 
 static void must(enum rc rc)
 {
