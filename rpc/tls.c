@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/provider.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ bool tls_library_gone(void)
  * drew random numbers from a context when it is freed: each of them, as it ends, looks into it. */
 #define PARKED_MAX 64U
 static _Atomic(OSSL_LIB_CTX *) parked[PARKED_MAX];
-static _Atomic pid_t parked_by; /* a child of fork may find their locks held: it leaves them */
+static _Atomic pid_t parked_by; /* a child of fork may find their locks held: it leaves those */
 
 static OSSL_LIB_CTX *take_parked(void)
 {
@@ -41,11 +42,27 @@ static OSSL_LIB_CTX *take_parked(void)
     return lib;
 }
 
+/* A child of fork begins with none; -pid while one of its threads sees to that. */
+static void own_parked(void)
+{
+    pid_t self = getpid();
+    pid_t owner = atomic_load(&parked_by);
+    while (owner != self) {
+        if (owner == -self) {
+            (void)sched_yield();
+            owner = atomic_load(&parked_by);
+        } else if (atomic_compare_exchange_strong(&parked_by, &owner, -self)) {
+            for (size_t i = 0; i < PARKED_MAX; i++)
+                atomic_store(&parked[i], NULL);
+            atomic_store(&parked_by, self);
+            return;
+        }
+    }
+}
+
 static bool park(OSSL_LIB_CTX *lib)
 {
-    pid_t none = 0;
-    if (!atomic_compare_exchange_strong(&parked_by, &none, getpid()) && none != getpid())
-        return false;
+    own_parked();
     for (size_t i = 0; i < PARKED_MAX; i++) {
         OSSL_LIB_CTX *empty = NULL;
         if (atomic_compare_exchange_strong(&parked[i], &empty, lib))

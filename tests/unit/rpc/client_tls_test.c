@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The client over TCP with TLS: whom it trusts, whom it is trusted by, and forks. */
 #include <openssl/err.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "rpc/client.h"
+#include "rpc/tls.h"
 #include "rpc/wire.h"
 #include "tests/unit/rpc/fake_hsm.h"
 #include "tests/unit/unit.h"
@@ -325,6 +330,58 @@ static void probe_tells_when_the_daemons_certificate_ends(void)
     end();
 }
 
+/* ---- library contexts that are given back */
+
+static OSSL_LIB_CTX *lib;
+static sem_t has_drawn, is_freed;
+
+static void *draw(void *context)
+{
+    uint8_t byte = 0;
+    int *result = context;
+    *result = RAND_bytes_ex(lib, &byte, 1, 0);
+    (void)sem_post(&has_drawn);
+    (void)sem_wait(&is_freed);
+    return NULL;
+}
+
+/* The thread ends after the context that it used was given back, and the memory used again. */
+static int outlive_context(void)
+{
+    pthread_t thread;
+    int drawn = 0;
+    (void)sem_init(&has_drawn, 0, 0);
+    (void)sem_init(&is_freed, 0, 0);
+    if (tls_library_new(&lib) != RC_OK || pthread_create(&thread, NULL, draw, &drawn) != 0)
+        return 1;
+    (void)sem_wait(&has_drawn);
+    tls_library_free(lib);
+    void *again[512];
+    for (size_t i = 0; i < sizeof again / sizeof again[0]; i++) {
+        again[i] = malloc(8 * (i + 1));
+        if (again[i] != NULL)
+            memset(again[i], 0x5A, 8 * (i + 1));
+    }
+    (void)sem_post(&is_freed);
+    (void)pthread_join(thread, NULL);
+    for (size_t i = 0; i < sizeof again / sizeof again[0]; i++)
+        free(again[i]);
+    return drawn == 1 ? 0 : 1;
+}
+
+static void a_thread_may_outlive_the_context_that_it_used_in_a_child_too(void)
+{
+    int status = -1;
+    UNIT_OK(tls_program_init());
+    CU_ASSERT_EQUAL(outlive_context(), 0);
+    (void)fflush(NULL);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(outlive_context());
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+}
+
 UNIT_SUITE("client_tls", UNIT_CASE(call_goes_through_and_the_connection_is_kept),
            UNIT_CASE(large_data_goes_there_and_back),
            UNIT_CASE(hsm_of_another_number_is_refused_where_one_is_asked_for),
@@ -343,4 +400,5 @@ UNIT_SUITE("client_tls", UNIT_CASE(call_goes_through_and_the_connection_is_kept)
            UNIT_CASE(goodbye_is_said_at_the_end), UNIT_CASE(child_leaves_the_parents_session_alone),
            UNIT_CASE(client_can_be_freed_after_libcrypto_is_gone),
            UNIT_CASE(forks_amid_calls_of_other_threads_hang_nobody),
-           UNIT_CASE(probe_tells_when_the_daemons_certificate_ends));
+           UNIT_CASE(probe_tells_when_the_daemons_certificate_ends),
+           UNIT_CASE(a_thread_may_outlive_the_context_that_it_used_in_a_child_too));
