@@ -430,9 +430,9 @@ enum rc kms_server_start(struct kms *kms, struct kms_server **out)
     (void)pthread_mutex_init(&server->tls_lock, NULL);
     enum rc rc = server_watch_new(kms->config, &server->watch);
     if (rc == RC_OK)
-        rc = listen_http(server);
-    if (rc == RC_OK)
         rc = listen_https(server);
+    if (rc == RC_OK) /* last: who finds that it answers there finds both */
+        rc = listen_http(server);
     if (rc != RC_OK) {
         kms_server_stop(server);
         return rc;
