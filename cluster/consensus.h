@@ -169,6 +169,7 @@ enum rc consensus_recover(const struct consensus_config *config);
 
 enum rc consensus_reload(struct consensus *consensus, SSL_CTX *server, SSL_CTX *client);
 enum rc consensus_locate(struct consensus *consensus, uint64_t id, const char *address);
+enum rc consensus_suggest(struct consensus *consensus, uint64_t id, const char *address);
 enum rc consensus_trouble(struct consensus *consensus, uint64_t id,
                           const struct peer_trouble *trouble);
 enum rc consensus_peer_counters(struct consensus *consensus, struct peer_counters *out);

@@ -263,6 +263,13 @@ enum rc consensus_locate(struct consensus *consensus, uint64_t id, const char *a
                : no_peers();
 }
 
+enum rc consensus_suggest(struct consensus *consensus, uint64_t id, const char *address)
+{
+    return consensus->peer_transport != NULL
+               ? peer_transport_suggest(consensus->peer_transport, id, address)
+               : no_peers();
+}
+
 enum rc consensus_trouble(struct consensus *consensus, uint64_t id,
                           const struct peer_trouble *trouble)
 {

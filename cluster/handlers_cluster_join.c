@@ -59,11 +59,7 @@ static enum rc check_place(const struct state *state, const struct roll_node *no
 {
     struct roll_node nodes[CLUSTER_NODES_MAX];
     size_t count = roll_nodes(state, nodes, CLUSTER_NODES_MAX);
-    for (size_t i = 0; i < count; i++)
-        if (nodes[i].status != NODE_REMOVED && nodes[i].id != node->id &&
-            strcmp(nodes[i].address, node->address) == 0)
-            return rc_fail(RC_EXISTS, "HSM %" PRIu64 " has the address %s", nodes[i].id,
-                           node->address);
+    TRY(members_check_place(nodes, count, node));
     return node->version == 0 ? make_room(state, nodes, count, changes) : RC_OK;
 }
 

@@ -44,6 +44,17 @@ enum rc members_check_address(const char *what, const char *text)
     return RC_OK;
 }
 
+enum rc members_check_place(const struct roll_node *nodes, size_t count,
+                            const struct roll_node *node)
+{
+    for (size_t i = 0; i < count; i++)
+        if (nodes[i].status != NODE_REMOVED && nodes[i].id != node->id &&
+            strcmp(nodes[i].address, node->address) == 0)
+            return rc_fail(RC_EXISTS, "HSM %" PRIu64 " has the address %s", nodes[i].id,
+                           node->address);
+    return RC_OK;
+}
+
 enum rc members_check_zone(const char *zone)
 {
     size_t len = zone == NULL ? 0 : strlen(zone);

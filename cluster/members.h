@@ -12,6 +12,9 @@
 
 /* host:port as somebody else can use it: RC_BAD_ARGUMENT names `what`. */
 enum rc members_check_address(const char *what, const char *text);
+/* That its address is not another's on the roll. RC_EXISTS. */
+enum rc members_check_place(const struct roll_node *nodes, size_t count,
+                            const struct roll_node *node);
 /* Letters, digits, dots, dashes and underscores. RC_BAD_ARGUMENT. */
 enum rc members_check_zone(const char *zone);
 /* A certificate by the cluster's authority for somebody else's key. RC_NOT_FORMED. */

@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include "cluster/colleagues.h"
+#include "cluster/commit.h"
 #include "cluster/keyfile.h"
+#include "cluster/members.h"
 #include "cluster/membership_internal.h"
 #include "cluster/position.h"
 #include "common/log.h"
@@ -17,6 +19,7 @@
 #define LOOK_MS 250U /* to look at everything */
 #define BUSY_MS 50U  /* the same while somebody is being compared */
 #define TURNS   64U  /* changes without a pause */
+#define TELL_MS 2000U
 
 /* ---- every HSM */
 
@@ -53,27 +56,39 @@ static bool is_in(const struct roll_node *node)
 }
 
 /* The engine's configuration keeps the address that a member was added with; the roll's is the
- * present one. */
+ * present one. What is found there first may be older than what the member said itself. */
+static void relocate(struct service *service, const struct roll_node *node, bool is_first)
+{
+    enum rc rc = RC_OK;
+    if (!is_in(node) || node->address[0] == 0)
+        rc = consensus_locate(service->consensus, node->id, NULL);
+    else if (is_first)
+        rc = consensus_suggest(service->consensus, node->id, node->address);
+    else
+        rc = consensus_locate(service->consensus, node->id, node->address);
+    if (rc != RC_OK && rc != RC_UNSUPPORTED)
+        log_warn("member_not_located", "node=%llu error=%s detail=\"%s\"",
+                 (unsigned long long)node->id, rc_info(rc)->name, rc_detail());
+}
+
 static void locate(struct membership *membership, const struct roll_node *node)
 {
     struct service *service = membership->service;
     struct known_node *known = known_slot(membership, node->id);
     if (known == NULL || node->id == service->config->node)
         return;
-    bool is_same = known->id == node->id && known->status == node->status &&
-                   strcmp(known->address, node->address) == 0 &&
-                   strcmp(known->endpoint, node->endpoint) == 0;
-    if (is_same)
+    bool is_first = known->id != node->id;
+    bool is_there =
+        !is_first && known->is_in == is_in(node) && strcmp(known->address, node->address) == 0;
+    if (is_there && strcmp(known->endpoint, node->endpoint) == 0 && known->status == node->status)
         return;
     known->id = node->id;
     known->status = node->status;
+    known->is_in = is_in(node);
     memcpy(known->address, node->address, sizeof known->address);
     memcpy(known->endpoint, node->endpoint, sizeof known->endpoint);
-    const char *address = is_in(node) && node->address[0] != 0 ? node->address : NULL;
-    enum rc rc = consensus_locate(service->consensus, node->id, address);
-    if (rc != RC_OK && rc != RC_UNSUPPORTED)
-        log_warn("member_not_located", "node=%llu error=%s detail=\"%s\"",
-                 (unsigned long long)node->id, rc_info(rc)->name, rc_detail());
+    if (!is_there)
+        relocate(service, node, is_first);
     if (service->colleagues != NULL)
         colleagues_forget(service->colleagues, node->id);
     membership->has_peers = false;
@@ -155,6 +170,39 @@ static void note_joined(struct membership *membership, const struct consensus_st
         log_warn("mark_not_removed", "detail=\"%s\"", rc_detail());
 }
 
+static enum rc commit_address(struct membership *membership, struct roll_node node)
+{
+    const struct server_config *config = membership->service->config;
+    TRY(members_check_address("address", config->address));
+    TRY(members_check_address("endpoint", config->endpoint));
+    (void)snprintf(node.address, sizeof node.address, "%s", config->address);
+    (void)snprintf(node.endpoint, sizeof node.endpoint, "%s", config->endpoint);
+    TRY(members_check_place(membership->nodes, membership->node_count, &node));
+    return commit_node(membership->service, &node, clock_steady_ms() + TELL_MS);
+}
+
+/* An HSM that was given other addresses and started again tells the roll, and by it the others,
+ * those who join later and clients. */
+static bool tell_address(struct membership *membership, const struct consensus_status *status)
+{
+    const struct server_config *config = membership->service->config;
+    const struct roll_node *own = own_row(membership);
+    if (own == NULL || own->status != NODE_MEMBER || status->leader == 0 ||
+        config->listen_peer == NULL ||
+        (strcmp(own->address, config->address) == 0 &&
+         strcmp(own->endpoint, config->endpoint) == 0))
+        return false;
+    enum rc rc = commit_address(membership, *own);
+    if (rc == RC_OK)
+        log_info("address_told", "node=%lu address=%s endpoint=%s", config->node, config->address,
+                 config->endpoint);
+    else if (rc != membership->address_rc)
+        log_warn("address_not_told", "node=%lu address=%s endpoint=%s error=%s detail=\"%s\"",
+                 config->node, config->address, config->endpoint, rc_info(rc)->name, rc_detail());
+    membership->address_rc = rc;
+    return rc == RC_OK;
+}
+
 /* ---- the thread */
 
 static void look(struct membership *membership)
@@ -173,6 +221,8 @@ static bool turn(struct membership *membership)
     consensus_status(service->consensus, &status);
     obey(membership);
     note_joined(membership, &status);
+    if (tell_address(membership, &status))
+        return true;
     if (status.leader == service->config->node && status.leader != 0 && membership->node_count > 0)
         return membership_lead(membership, &status);
     membership_forget(membership);

@@ -21,6 +21,7 @@ struct candidate {
 struct known_node {
     uint64_t id;
     enum node_status status;
+    bool is_in;
     char address[CLUSTER_ADDRESS_MAX + 1];
     char endpoint[CLUSTER_ADDRESS_MAX + 1];
 };
@@ -40,11 +41,12 @@ struct membership {
     _Atomic bool stopping;
 
     /* the thread's own */
-    uint64_t epochs;  /* of the roll, when it was last looked at */
-    uint64_t seen_ms; /* when that was */
-    bool has_joined;  /* the mark of a first start is gone */
-    bool has_peers;   /* they are noted for the next start */
-    bool is_out;      /* this HSM */
+    uint64_t epochs;    /* of the roll, when it was last looked at */
+    uint64_t seen_ms;   /* when that was */
+    bool has_joined;    /* the mark of a first start is gone */
+    bool has_peers;     /* they are noted for the next start */
+    bool is_out;        /* this HSM */
+    enum rc address_rc; /* of telling the roll that it moved */
     struct known_node known[CLUSTER_NODES_MAX];
     struct candidate candidate;
     uint64_t saved_for; /* what the last backup before a change was for */

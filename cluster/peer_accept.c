@@ -79,6 +79,23 @@ static void replace_older(struct peer_link *link)
     }
 }
 
+/* One that moved while it was down is dialled where it says that it is now: without that nobody
+ * reached it, and it could not tell the roll. */
+static void note_address(struct peer_link *link)
+{
+    char noted[PEER_ADDRESS_MAX + 1];
+    struct peer_notes *notes = &link->transport->notes;
+    bool is_noted = peer_notes_address_of(notes, link->id, noted);
+    if (is_noted && strcmp(noted, link->address) == 0)
+        return;
+    if (is_noted)
+        log_info("peer_moved", "node=%" PRIu64 " peer=%" PRIu64 " from=%s to=%s",
+                 link->transport->node, link->id, noted, link->address);
+    if (peer_notes_locate(notes, link->id, link->address) != RC_OK)
+        log_warn("peer_not_located", "node=%" PRIu64 " peer=%" PRIu64 " detail=\"%s\"",
+                 link->transport->node, link->id, rc_detail());
+}
+
 enum link_step peer_accept_ack(struct peer_link *link)
 {
     while (link->ack_at < PEER_ACK_LEN) {
@@ -95,6 +112,7 @@ enum link_step peer_accept_ack(struct peer_link *link)
     }
     if (peer_pump_open(link) != RC_OK)
         return STEP_FAIL;
+    note_address(link);
     replace_older(link);
     return STEP_NEXT;
 }

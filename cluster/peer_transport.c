@@ -193,6 +193,11 @@ enum rc peer_transport_locate(struct peer_transport *transport, uint64_t id, con
     return peer_notes_locate(&transport->notes, id, address);
 }
 
+enum rc peer_transport_suggest(struct peer_transport *transport, uint64_t id, const char *address)
+{
+    return peer_notes_suggest(&transport->notes, id, address);
+}
+
 enum rc peer_transport_trouble(struct peer_transport *transport, uint64_t id,
                                const struct peer_trouble *trouble)
 {

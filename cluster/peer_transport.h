@@ -41,6 +41,8 @@ enum rc peer_transport_reload(struct peer_transport *transport, SSL_CTX *server,
 /* Where a node is found, whatever the engine's configuration says; NULL forgets. Any thread.
  * RC_LIMIT, RC_BAD_ARGUMENT. */
 enum rc peer_transport_locate(struct peer_transport *transport, uint64_t id, const char *address);
+/* The same, unless the node said itself where it is. */
+enum rc peer_transport_suggest(struct peer_transport *transport, uint64_t id, const char *address);
 
 /* ---- emulated trouble, for people who test */
 

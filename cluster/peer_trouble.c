@@ -62,19 +62,29 @@ enum rc peer_notes_trouble(struct peer_notes *notes, uint64_t id,
     return note != NULL || !is_some ? RC_OK : too_many();
 }
 
-enum rc peer_notes_locate(struct peer_notes *notes, uint64_t id, const char *address)
+static enum rc locate(struct peer_notes *notes, uint64_t id, const char *address, bool replaces)
 {
     if (address != NULL && strlen(address) > PEER_ADDRESS_MAX)
         return rc_fail(RC_BAD_ARGUMENT, "an address of more than %u characters", PEER_ADDRESS_MAX);
     bool is_some = address != NULL && address[0] != 0;
     (void)pthread_mutex_lock(&notes->lock);
     struct peer_note *note = is_some ? find_or_add(notes, id) : find(notes, id);
-    if (note != NULL) {
+    if (note != NULL && (replaces || note->address[0] == 0)) {
         (void)snprintf(note->address, sizeof note->address, "%s", is_some ? address : "");
         release(note);
     }
     (void)pthread_mutex_unlock(&notes->lock);
     return note != NULL || !is_some ? RC_OK : too_many();
+}
+
+enum rc peer_notes_locate(struct peer_notes *notes, uint64_t id, const char *address)
+{
+    return locate(notes, id, address, true);
+}
+
+enum rc peer_notes_suggest(struct peer_notes *notes, uint64_t id, const char *address)
+{
+    return locate(notes, id, address, false);
 }
 
 struct peer_trouble peer_notes_trouble_of(struct peer_notes *notes, uint64_t id)

@@ -27,6 +27,8 @@ void peer_notes_clear(struct peer_notes *notes);
 enum rc peer_notes_trouble(struct peer_notes *notes, uint64_t id,
                            const struct peer_trouble *trouble);
 enum rc peer_notes_locate(struct peer_notes *notes, uint64_t id, const char *address);
+/* Where nothing is noted. */
+enum rc peer_notes_suggest(struct peer_notes *notes, uint64_t id, const char *address);
 /* That of the peer, else that of 0, else none. */
 struct peer_trouble peer_notes_trouble_of(struct peer_notes *notes, uint64_t id);
 /* False when nothing is noted. */

@@ -18,6 +18,7 @@ enum rc position_ask_open(struct position_ask *ask, const struct server_config *
     ask->ca = ask->cert = (struct buf)BUF_INIT;
     ask->is_open = true;
     ask->limit_ms = ASK_ELECTIONS * config->election_ms;
+    ask->address = config->address;
     TRY(keyfile_read(config->ca, &ask->ca));
     TRY(keyfile_read(config->cert, &ask->cert));
     return keyfile_read_secret(config->key, &ask->key);
@@ -50,6 +51,7 @@ static enum rc converse(const struct asker *asker, struct rpc_client *client)
     struct rpc_reply reply = {.msg = NULL};
     position.index = asker->index;
     position.gave_up = asker->gave_up;
+    position.address = asker->ask->address;
     request.body_case = QHSM__REQUEST__BODY_POSITION;
     request.position = &position;
     enum rc rc = rpc_call(client, &request, RPC_REPEAT_FAREWELL, &reply);

@@ -19,6 +19,7 @@ struct position_question {
 struct position_ask {
     bool is_open;
     unsigned long limit_ms;
+    char *address; /* the configuration's */
     struct buf ca, cert;
     struct secret key;
     size_t count;

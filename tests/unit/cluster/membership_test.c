@@ -356,7 +356,7 @@ static void joiner_may_ask_nothing_else(void)
 static void joiner_that_moves_about_is_held_back(void)
 {
     struct joiner joiner;
-    char elsewhere[] = "127.0.0.1:30001";
+    char elsewhere[] = "127.0.0.1:1001"; /* nobody's */
     begin();
     joiner_open(&joiner, 1);
     UNIT_OK(joiner_ask(&joiner, joiner.address));
@@ -509,6 +509,33 @@ static void an_hsm_with_an_old_log_waits_for_others_that_are_slow(void)
 /* ---- leaving */
 
 /* One is dead: of the two others none can go. It itself can. */
+static bool wait_address(unsigned asked, unsigned of)
+{
+    const struct server_config *config = &trio.node[of].config;
+    uint64_t end = trio_now_ms() + TRIO_WAIT_MS;
+    while (trio_now_ms() < end) {
+        const Qhsm__NodeView *view = view_of(cluster_status(asked), of + 1);
+        if (view != NULL && strcmp(view->node->address, config->address) == 0 &&
+            strcmp(view->node->endpoint, config->endpoint) == 0)
+            return true;
+        (void)usleep(STEP_US);
+    }
+    return false;
+}
+
+/* Restarted one after the other, each at other addresses; nobody has to wait for an election. */
+static void hsms_that_moved_are_found_and_tell_the_roll(void)
+{
+    begin();
+    for (unsigned i = 0; i < TRIO_COUNT; i++) {
+        CU_ASSERT_EQUAL(trio_stop(&trio, i), 0);
+        trio_move(&trio, i);
+        trio_restart(&trio, i);
+        CU_ASSERT(wait_address((i + 1) % TRIO_COUNT, i));
+        CU_ASSERT(trio_settle(&trio));
+    }
+}
+
 static void removal_that_loses_the_majority_is_refused(void)
 {
     begin();
@@ -555,5 +582,6 @@ UNIT_SUITE("membership", UNIT_CASE(a_cluster_is_formed_once), UNIT_CASE(everybod
            UNIT_CASE(lead_goes_to_whom_it_was_asked_for_from_any),
            UNIT_CASE(demoted_leader_hands_over_and_serves_on),
            UNIT_CASE(an_hsm_with_an_old_log_waits_for_others_that_are_slow),
+           UNIT_CASE(hsms_that_moved_are_found_and_tell_the_roll),
            UNIT_CASE(removal_that_loses_the_majority_is_refused),
            UNIT_CASE(members_that_are_all_told_to_go_do_not_all_go));

@@ -210,10 +210,11 @@ static void run_for(unsigned ms)
         (void)uv_run(&loop, UV_RUN_ONCE);
 }
 
+static const struct node *asker;
 static unsigned answers_wanted;
 static bool is_answered(void)
 {
-    return b.answers >= answers_wanted;
+    return asker->answers >= answers_wanted;
 }
 
 static size_t bytes_wanted;
@@ -237,15 +238,21 @@ static bool is_accepted_again(void)
     return a.accepts > 1;
 }
 
-/* b dials node `id` at that address; the status. */
-static int dial_at(uint64_t id, const char *address)
+/* The node dials node `id` at that address; the status. */
+static int dial_from(struct node *node, uint64_t id, const char *address)
 {
-    answers_wanted = b.answers + 1;
-    int rv = b.raft->connect(b.raft, &b.request, id, address, answered);
+    asker = node;
+    answers_wanted = node->answers + 1;
+    int rv = node->raft->connect(node->raft, &node->request, id, address, answered);
     if (rv != 0)
         return rv;
     CU_ASSERT(run_until(is_answered, WAIT_MS));
-    return b.status;
+    return node->status;
+}
+
+static int dial_at(uint64_t id, const char *address)
+{
+    return dial_from(&b, id, address);
 }
 
 static int dial(void)
@@ -550,6 +557,20 @@ static void a_name_is_looked_up_and_a_note_replaces_the_address(void)
     end();
 }
 
+static void a_peer_is_dialled_where_it_said_that_it_is(void)
+{
+    begin();
+    UNIT_OK(peer_transport_locate(a.transport, 2, "127.0.0.1:1"));
+    CU_ASSERT_EQUAL(dial_from(&a, 2, b.address), RAFT_NOCONNECTION);
+    CU_ASSERT(reaches());
+    CU_ASSERT(run_until(is_accepted, WAIT_MS));
+    int status = RAFT_NOCONNECTION;
+    for (unsigned i = 0; i < 10 && status != 0; i++)
+        status = dial_from(&a, 2, "127.0.0.1:1");
+    CU_ASSERT_EQUAL(status, 0);
+    end();
+}
+
 static void closing_answers_open_requests_first(void)
 {
     struct raft_uv_connect more[20];
@@ -785,6 +806,7 @@ UNIT_SUITE("peer_transport", UNIT_CASE(messages_arrive_as_they_were_sent),
            UNIT_CASE(a_peer_that_does_not_answer_is_given_up_after_two_seconds),
            UNIT_CASE(addresses_that_lead_nowhere_are_no_connection),
            UNIT_CASE(a_name_is_looked_up_and_a_note_replaces_the_address),
+           UNIT_CASE(a_peer_is_dialled_where_it_said_that_it_is),
            UNIT_CASE(closing_answers_open_requests_first),
            UNIT_CASE(a_slow_reader_holds_the_writer_and_loses_nothing),
            UNIT_CASE(a_message_that_makes_no_sense_ends_the_link_before_it_arrives),

@@ -66,6 +66,14 @@ static void set_port(char **field)
     harness_set(field, address);
 }
 
+static void place(struct server_config *config)
+{
+    set_port(&config->listen_tcp);
+    set_port(&config->listen_peer);
+    harness_set(&config->endpoint, config->listen_tcp);
+    harness_set(&config->address, config->listen_peer);
+}
+
 static void configure(struct harness *harness, unsigned i, unsigned election_ms)
 {
     struct server_config *config = &harness->config;
@@ -73,10 +81,7 @@ static void configure(struct harness *harness, unsigned i, unsigned election_ms)
     harness_init(harness);
     harness->has_peers = true;
     harness_set(&config->zone, zone);
-    set_port(&config->listen_tcp);
-    set_port(&config->listen_peer);
-    harness_set(&config->endpoint, config->listen_tcp);
-    harness_set(&config->address, config->listen_peer);
+    place(config);
     set_path(harness, &config->ca, "ca.pem");
     set_path(harness, &config->cert, "cert.pem");
     set_path(harness, &config->key, "key.pem");
@@ -245,6 +250,11 @@ void trio_restart(struct trio *trio, unsigned i)
 {
     harness_fork(&trio->node[i]);
     open_admin(trio, i);
+}
+
+void trio_move(struct trio *trio, unsigned i)
+{
+    place(&trio->node[i].config);
 }
 
 /* ---- looking */

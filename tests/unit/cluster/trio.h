@@ -31,6 +31,8 @@ int trio_stop(struct trio *trio, unsigned i);
 void trio_kill(struct trio *trio, unsigned i);
 /* Again, on the directory that it had. */
 void trio_restart(struct trio *trio, unsigned i);
+/* Other addresses for one that is down. */
+void trio_move(struct trio *trio, unsigned i);
 /* The node that all running ones follow. */
 unsigned trio_leader(struct trio *trio);
 /* Waits until all that run have applied the same and have the same hash. */

@@ -699,6 +699,19 @@ static void a_leader_without_a_majority_ends_when_it_is_told_to(void)
     is_up = false;
 }
 
+/* There is nobody to tell when it starts: the others learn where it is when it dials them. */
+static void one_that_moved_is_found_after_all_were_down(void)
+{
+    begin_hasty();
+    for (unsigned i = 0; i < TRIO_COUNT; i++)
+        CU_ASSERT_EQUAL(trio_stop(&trio, i), 0);
+    trio_move(&trio, 0);
+    for (unsigned i = 0; i < TRIO_COUNT; i++)
+        trio_restart(&trio, i);
+    CU_ASSERT(trio_leader(&trio) < TRIO_COUNT);
+    CU_ASSERT(trio_settle(&trio));
+}
+
 static void all_end_with_the_same(void)
 {
     begin_hasty();
@@ -724,4 +737,6 @@ UNIT_SUITE("trio", UNIT_CASE(what_one_writes_each_reads_at_once),
            UNIT_CASE(a_change_under_way_when_the_leader_is_cut_off_is_made_once),
            UNIT_CASE(a_destroyed_key_is_used_nowhere_any_more),
            UNIT_CASE(without_a_majority_changes_stop_at_once_and_keys_after_a_while),
-           UNIT_CASE(an_hsm_that_starts_alone_uses_no_keys), UNIT_CASE(all_end_with_the_same));
+           UNIT_CASE(an_hsm_that_starts_alone_uses_no_keys),
+           UNIT_CASE(one_that_moved_is_found_after_all_were_down),
+           UNIT_CASE(all_end_with_the_same));
