@@ -8,7 +8,7 @@ start_cluster
 printf '%s\n' "$QHSM_USER_PIN" >"$work/pin"
 for i in $(seq 5); do "$QHSM" key generate ec:P-256 --label "key-$i" --pin-file "$work/pin" >/dev/null; done
 "$QHSM" backup create >/dev/null
-backup=$(ls "$cluster"/zone-a/state/backups/*.qhsmbackup | tail -n 1)
+backup=$cluster/zone-a/state/backups/$("$QHSM" backup list -o json | json '[b["name"] for b in d if b["reason"] == "manual"][0]')
 "$QHSM" key list --pin-file "$work/pin" -o json >"$work/keys"
 unset QHSM_CONF
 fresh=$work/fresh

@@ -17,7 +17,7 @@ doctor() { # expected code, options...
 verdicts() { json '" ".join(sorted({c["verdict"] for c in d if c["check"]=="'"$1"'"}))' <"$work/found"; }
 
 step "nothing is wrong"
-doctor 0
+wait_for 10 eval '(doctor 0)'
 [ "$(verdicts endpoint)/$(verdicts member)/$(verdicts certificate)" = ok/ok/ok ]
 
 step "a zone is down: usable, with warnings"

@@ -498,10 +498,10 @@ def case_imports_that_are_wrong_change_nothing():
 def case_imported_material_expires():
     key = new_key(Origin="EXTERNAL")["KeyId"]
     value = os.urandom(32)
-    import_into(key, value, valid_s=3)
+    import_into(key, value, valid_s=8)
     blob = kms.encrypt(KeyId=key, Plaintext=b"short-lived")["CiphertextBlob"]
-    assert "ValidTo" in kms.describe_key(KeyId=key)["KeyMetadata"]
-    time.sleep(3.5)
+    end = kms.describe_key(KeyId=key)["KeyMetadata"]["ValidTo"].timestamp()
+    time.sleep(max(0, end - time.time()) + 0.5)
     refused("KMSInvalidStateException", "is pending import.", kms.decrypt, CiphertextBlob=blob)
     import_into(key, value)
     assert kms.decrypt(CiphertextBlob=blob)["Plaintext"] == b"short-lived"

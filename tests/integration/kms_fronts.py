@@ -35,8 +35,11 @@ def rights(first, second):
     kms, iam = client(first), client(first, "iam")
     iam.create_user(UserName="ann")
     key = iam.create_access_key(UserName="ann")["AccessKey"]
-    time.sleep(0.5)  # a new access key is known to the other after 200 ms
     ann = client(second, aws_access_key_id=key["AccessKeyId"], aws_secret_access_key=key["SecretAccessKey"])
+    end = time.time() + 30  # a new access key is known to the other after 200 ms, and what that takes
+    while refusal(ann.list_keys) == "UnrecognizedClientException":
+        assert time.time() < end, "a new access key is not known to the other front end"
+        time.sleep(0.05)
     calls = {
         "Encrypt": lambda id: refusal(ann.encrypt, KeyId=id, Plaintext=b"x"),
         "CreateGrant": lambda id: refusal(ann.create_grant, KeyId=id, GranteePrincipal=ROOT, Operations=["Decrypt"]),

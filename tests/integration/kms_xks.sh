@@ -44,7 +44,8 @@ ask() { # path, body, curl's options...
 metadata='"requestMetadata": {"awsPrincipalArn": "arn:aws:iam::123456789012:user/Alice", "kmsKeyArn": "arn:aws:kms:x", "kmsOperation": "NewOne", "kmsRequestId": "1"}'
 
 step "curl signs, and is understood"
-ask health "{$metadata}" | json 'd["ekmFleetDetails"][2]["healthStatus"]' | grep -q ACTIVE
+third_is_active() { ask health "{$metadata}" | json 'd["ekmFleetDetails"][2]["healthStatus"]' | grep -q ACTIVE; }
+wait_for 10 third_is_active
 ask keys/foo/metadata "{$metadata}" | json 'd["keyUsage"]' | grep -q DECRYPT
 ask keys/foo/encrypt "{$metadata, \"plaintext\": \"aGVsbG8=\", \"encryptionAlgorithm\": \"AES_GCM\", \"additionalAuthenticatedData\": \"YWFk\"}" >"$work/sealed"
 sealed=$(json '", ".join(chr(34)+k+chr(34)+": "+chr(34)+v+chr(34) for k, v in d.items())' <"$work/sealed")

@@ -20,10 +20,15 @@ unset OPENSSL_CONF PKCS11_MODULE_PATH QHSM_CONF QHSM_TRACE
 step_name=start
 pids=()
 
+# The number of a process that ended may be another test's by now.
+ours() { # pid
+    grep -qs "^PPid:[[:space:]]*$$\$" "/proc/$1/status" || grep -qsaF -- "$work" "/proc/$1/cmdline" "/proc/$1/environ"
+}
+
 # A daemon that was told to end ends; what else a test left in the background is not waited for.
 ends() { # pid
     local tries=200
-    while [ "$(cat "/proc/$1/comm" 2>/dev/null)" = qhsmd ] && ! grep -qs '^State:.*Z' "/proc/$1/status"; do
+    while ours "$1" && [ "$(cat "/proc/$1/comm" 2>/dev/null)" = qhsmd ] && ! grep -qs '^State:.*Z' "/proc/$1/status"; do
         tries=$((tries - 1))
         if [ "$tries" -eq 0 ]; then kill -KILL "$1"; return 1; fi
         sleep 0.1
@@ -33,7 +38,7 @@ ends() { # pid
 cleanup() {
     local code=$?
     trap - EXIT
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${pids[@]}"; do ours "$pid" && kill "$pid" 2>/dev/null || true; done
     for pid in "${pids[@]}"; do
         ends "$pid" && continue
         [ "$code" -ne 0 ] || step_name="a daemon that does not end when it is told to"

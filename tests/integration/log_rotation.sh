@@ -18,10 +18,9 @@ rotate() { # log, pid, event of the first file
     step "rotate $1"
     grep -q " $3 " "$logs/$1"
     mv "$logs/$1" "$logs/$1.1"
-    lines=$(wc -l <"$logs/$1.1")
     kill -HUP "$2"
     wait_for 5 grep -q ' reloaded ' "$logs/$1"
-    [ "$(wc -l <"$logs/$1.1")" = "$lines" ] || fail "the old file is still written to"
+    lines=$(wc -l <"$logs/$1.1")
     [ "$(stat -c %a "$logs/$1")" = 640 ]
     # Once more, when it cannot be: it goes on with the file that it has.
     mv "$logs" "$logs.away"
@@ -30,6 +29,7 @@ rotate() { # log, pid, event of the first file
     mv "$logs.away" "$logs"
     kill -HUP "$2"
     wait_for 5 eval '[ "$(grep -c " reloaded " "$logs/'"$1"'")" -ge 3 ]'
+    [ "$(wc -l <"$logs/$1.1")" = "$lines" ] || fail "the old file is still written to"
 }
 rotate qhsmd.log "$(cat "$cluster/zone-a/qhsmd.pid")" started
 rotate kms.log "$(cat "$cluster/kms/kms.pid")" listening

@@ -67,16 +67,25 @@ nginx_try() { # port: RSA and EC, TLS 1.2 and 1.3, 8 at once, reload
     seq 400 | xargs -P 8 -I{} curl -sk -o /dev/null --fail "https://127.0.0.1:$port/" || fail "a handshake failed"
     step "reload"
     for i in 1 2 3; do
+        old=$(nginx_workers)
         kill -HUP "$(cat "$work/nginx.pid")"
-        sleep 0.4
+        wait_for 10 nginx_has_others "$old"
         nginx_get "$port" | grep -qx served
     done
+}
+
+nginx_workers() { pgrep -P "$(cat "$work/nginx.pid")" | sort; }
+# As many workers as before, none of them of those.
+nginx_has_others() { # workers
+    local now
+    now=$(nginx_workers)
+    [ "$(wc -l <<<"$now")" = "$(wc -l <<<"$1")" ] && [ -z "$(comm -12 <(printf '%s\n' "$1") <(printf '%s\n' "$now"))" ]
 }
 
 nginx_daemon_killed() { # port: handshakes go on after the daemon was killed under load and started again; no reload
     local port=$1 load workers
     step "the daemon is killed under load and started again"
-    workers=$(pgrep -P "$(cat "$work/nginx.pid")" | sort)
+    workers=$(nginx_workers)
     # shellcheck disable=SC2016
     seq 2000 | xargs -P 8 -I{} curl -sk -m 15 -o /dev/null -w '%{http_code}\n' "https://127.0.0.1:$port/" >"$work/codes" &
     load=$!
@@ -93,5 +102,5 @@ nginx_daemon_killed() { # port: handshakes go on after the daemon was killed und
     # shellcheck disable=SC2016
     seq 400 | xargs -P 8 -I{} curl -sk -o /dev/null --fail "https://127.0.0.1:$port/" || fail "a handshake failed"
     nginx_get "$port" --tls-max 1.2 --ciphers ECDHE-RSA-AES128-GCM-SHA256 | grep -qx served
-    [ "$workers" = "$(pgrep -P "$(cat "$work/nginx.pid")" | sort)" ] || fail "nginx's workers are not the same any more"
+    [ "$workers" = "$(nginx_workers)" ] || fail "nginx's workers are not the same any more"
 }

@@ -89,7 +89,7 @@ unharmed
 step "a node's certificate that is not on the roll, or says another number"
 refused stranger "$peer" peer '^verdict 2' 'peer_refused.*another node'
 tried_as_77() { python3 "$here/rogue.py" "$peer" "$cluster/ca.pem" "$work/pki-stranger/pem" "$work/pki-stranger/key" peer 77 | grep -q 'verdict 3'; }
-tried_as_77 || fail "a number that is not on the roll was let in"
+wait_for 12 tried_as_77
 unharmed
 [ "$(of a term)" -lt "$rogue_term" ] || fail "a caller moved the term"
 

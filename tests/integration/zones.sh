@@ -23,7 +23,8 @@ wait_for 10 healthy
 [ "$(status '" ".join(h["zone"] for h in d)')" = "a b c" ]
 [ "$(status '" ".join(str(h["id"]) for h in d)')" = "1 2 3" ]
 [ "$(status 'sorted(h["role"] for h in d)')" = "['leader', 'voter', 'voter']" ]
-[ "$(status 'all(h["reachable"] and h["has_quorum"] and h["formed"] and h["certificate_expires"] for h in d)')" = True ]
+all_formed() { [ "$(status 'all(h["reachable"] and h["has_quorum"] and h["formed"] and h["certificate_expires"] for h in d)')" = True ]; }
+wait_for 10 all_formed
 "$QHSM" cluster status | grep -q 'has a majority'
 [ "$("$QHSM" member list -o json | json 'len(set(h["key"] for h in d))')" = 3 ]
 

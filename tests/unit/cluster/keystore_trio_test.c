@@ -183,6 +183,16 @@ static uint32_t logins_at_third(struct front *front)
     return reply->hsms[2]->logins;
 }
 
+/* An HSM that does not answer within half a second has none. */
+static bool becomes(struct front *front, uint32_t logins)
+{
+    uint64_t end = trio_now_ms() + TRIO_WAIT_MS;
+    while (logins_at_third(front) != logins)
+        if (trio_now_ms() > end)
+            return false;
+    return true;
+}
+
 static void a_login_at_another_hsm_is_counted_there(void)
 {
     struct peer_client client;
@@ -190,9 +200,8 @@ static void a_login_at_another_hsm_is_counted_there(void)
     CU_ASSERT(awaits(0, 3, true));
     uint32_t before = logins_at_third(&fronts[0]);
     client_join(&client, &trio.node[2]);
-    CU_ASSERT_EQUAL(logins_at_third(&fronts[0]), before + 1);
-    CU_ASSERT_EQUAL(logins_at_third(&fronts[1]), before + 1);
-    CU_ASSERT_EQUAL(logins_at_third(&fronts[2]), before + 1);
+    for (unsigned i = 0; i < TRIO_COUNT; i++)
+        CU_ASSERT(becomes(&fronts[i], before + 1));
     client_close(&client);
     end();
 }
